@@ -1,0 +1,41 @@
+"""The distribution: one list of packages and extras, also Beam's --setup_file and the trainer's sdist."""
+
+from setuptools import setup
+
+# Upper bounds are the majors these were tested with; lower bounds are what resolves together on Python 3.11-3.13.
+TRAIN_AND_PREDICT = [
+    'tensorflow>=2.19,<2.22',
+    'tensorboard>=2.19',  # TensorFlow no longer brings it
+    'numpy>=1.26',
+    'pillow>=11',
+    'google-cloud-storage>=2.19',
+    'google-crc32c>=1.5',  # TFRecord checksums at the speed of C
+    'scikit-learn>=1.5',
+    'matplotlib>=3.9',
+    'jinja2>=3.1',
+    'rich>=13',
+]
+BEAM = [
+    'apache-beam[gcp]>=2.66,<3',
+    'tensorflow-hub>=0.16.1',
+    'setuptools<82',  # tensorflow-hub 0.16.1 imports pkg_resources, which setuptools 82 removed
+]
+DEV = [
+    'pytest>=8',
+    'ruff>=0.6',
+    'mypy>=1.11',
+    'build>=1.2',
+]
+
+setup(
+    name='headlight',
+    version='0.1.0',
+    description='From labelled pictures or footage to a served classifier: embed once with Beam, train in seconds.',
+    python_requires='>=3.11,<3.14',
+    packages=['preprocess', 'trainer', 'predict'],
+    py_modules=['pipeline'],
+    package_data={'preprocess': ['mini/*']},
+    install_requires=TRAIN_AND_PREDICT,
+    extras_require={'beam': BEAM, 'dev': DEV, 'all': BEAM + DEV},
+    entry_points={'console_scripts': ['headlight = pipeline:entry']},
+)
