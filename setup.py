@@ -37,5 +37,5 @@ setup(
     package_data={'preprocess': ['mini/*']},
     install_requires=TRAIN_AND_PREDICT,
     extras_require={'beam': BEAM, 'dev': DEV, 'all': BEAM + DEV},
-    entry_points={'console_scripts': ['headlight = pipeline:entry']},
+    entry_points={'console_scripts': ['headlight = pipeline:main']},
 )
