@@ -1,0 +1,86 @@
+"""The documents keep up with the code: every flag, every module, every sample."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+COMMANDS = {
+    'pipeline': ['pipeline.py'],
+    'preprocess.create_docs': ['-m', 'preprocess.create_docs'],
+    'preprocess.run': ['-m', 'preprocess.run'],
+    'trainer.task': ['-m', 'trainer.task'],
+    'trainer.evaluate': ['-m', 'trainer.evaluate'],
+    'trainer.export': ['-m', 'trainer.export'],
+    'predict.local': ['-m', 'predict.local'],
+    'predict.images_to_json': ['-m', 'predict.images_to_json'],
+}
+
+
+def documents() -> str:
+    return '\n'.join(path.read_text() for path in [ROOT / 'README.md', *sorted((ROOT / 'docs').rglob('*.md'))])
+
+
+@pytest.fixture(scope='module', params=sorted(COMMANDS))
+def help_text(request: pytest.FixtureRequest) -> str:
+    ended = subprocess.run(
+        [sys.executable, *COMMANDS[request.param], '--help'],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=60,
+        env={**os.environ, 'COLUMNS': '100'},
+    )
+    assert (ended.returncode, ended.stderr) == (0, '')
+    return ended.stdout
+
+
+def test_every_flag_is_documented(help_text: str) -> None:
+    flags = set(re.findall(r'^\s+(?:-\w, )?(--\w+)', help_text, flags=re.M)) - {'--help'}
+    assert flags
+    text = documents()
+    assert sorted(flag for flag in flags if not re.search(re.escape(flag) + r'\b', text)) == []
+
+
+def test_every_flag_has_help_text(help_text: str) -> None:
+    # A flag's entry runs to the next one; its help stands after two spaces or on the lines below.
+    entries = re.split(r'^  (?=-)', help_text, flags=re.M)[1:]
+    silent = [entry.split()[0] for entry in entries if len(re.split(r'\s{2,}|\n', entry.strip(), maxsplit=1)) < 2]
+    assert silent == []
+
+
+def test_every_module_is_on_the_map() -> None:
+    readme = (ROOT / 'README.md').read_text()
+    modules = [
+        path.name
+        for package in ('preprocess', 'trainer', 'predict')
+        for path in sorted((ROOT / package).glob('*.py'))
+        if path.name != '__init__.py'
+    ]
+    assert [name for name in modules if name not in readme] == []
+
+
+def test_every_rejection_reason_is_in_the_formats() -> None:
+    from preprocess.reasons import REASONS
+
+    text = (ROOT / 'docs' / 'formats.md').read_text()
+    assert [reason for reason in REASONS if f'`{reason}`' not in text] == []
+
+
+def test_every_file_a_document_links_to_exists() -> None:
+    for document in [ROOT / 'README.md', *sorted((ROOT / 'docs').rglob('*.md'))]:
+        for target in re.findall(r'\]\((?!https?:)([^)#]+)', document.read_text()):
+            assert (document.parent / target).exists(), f'{document.name} links to {target}'
+
+
+def test_the_code_names_no_registry_host() -> None:
+    # Split, so that this file doesn't name one either.
+    hosts = ['pypi' + '.org', 'python' + 'hosted', 'deb.' + 'debian', 'registry.' + 'npmjs']
+    tracked = subprocess.run(['git', 'ls-files'], capture_output=True, text=True, check=True, cwd=ROOT).stdout.split()
+    for name in tracked:
+        body = (ROOT / name).read_bytes().decode(errors='replace') if (ROOT / name).is_file() else ''
+        assert [host for host in hosts if host in body] == [], name
