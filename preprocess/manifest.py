@@ -1,0 +1,371 @@
+"""What a set of records is: Manifest <-> manifest.NAME.json, and the records it vouches for."""
+
+import fnmatch
+import json
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TypeVar, cast
+
+from preprocess import files
+from preprocess.failures import InputError
+from preprocess.set_names import Part, SetName, parse_name
+from preprocess.settings import Json, digest
+
+# Raised when a reader of the older form could misunderstand the newer.
+FORMAT_VERSION = 1
+_REPAIR = 'make the set again (preprocess.run --overwrite)'
+_T = TypeVar('_T')
+
+
+@dataclass(frozen=True)
+class EncoderInfo:
+    """Which encoder made the vectors; `path` is relative to the manifest's folder."""
+
+    spec: str
+    key: str
+    path: str
+    sha256: str
+    input_shape: tuple[int, int, int]
+    engine: str
+    precision: str
+    batch_size: int
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One record file; `file` is relative to the manifest's folder."""
+
+    file: str
+    records: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Where every row of the input went; `duplicate` counts exact repeats."""
+
+    read: int
+    accepted: int
+    rejected: int
+    duplicate: int
+
+    def __post_init__(self) -> None:
+        if self.read != self.accepted + self.rejected + self.duplicate:
+            raise ValueError(f'rows are unaccounted for: {self}')
+
+
+@dataclass(frozen=True)
+class Examples:
+    """How many examples the rows gave (one each, for pictures)."""
+
+    written: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything a consumer needs to know of a set of records, and what it must refuse."""
+
+    name: str
+    encoder: EncoderInfo
+    vector_shape: tuple[int, ...]
+    labels: tuple[str, ...]
+    multi_label: bool
+    shards: tuple[Shard, ...]
+    rows: Rows
+    examples: Examples
+    rejects_by_reason: Mapping[str, int]
+    counts_per_label: Mapping[str, int]
+    unlabelled: int
+    settings: Mapping[str, Json]
+    part: Part | None = None
+    digest: str = field(default='')
+
+    def __post_init__(self) -> None:
+        if sum(shard.records for shard in self.shards) != self.examples.written:
+            raise ValueError(f'the shards hold {sum(s.records for s in self.shards)} records, not {self.examples}')
+        if sum(self.rejects_by_reason.values()) != self.rows.rejected:
+            raise ValueError(f'rejects are unaccounted for: {self.rejects_by_reason} against {self.rows}')
+        if not self.digest:
+            object.__setattr__(self, 'digest', digest(self.settings))
+
+    @property
+    def vector_size(self) -> int:
+        """How many numbers an embedding has."""
+        return math.prod(self.vector_shape)
+
+    def write(self, path: str) -> None:
+        """Publish the manifest: from here on its shards count."""
+        content = {'version': FORMAT_VERSION, **asdict(self), 'part': str(self.part) if self.part else None}
+        files.write_atomic(path, (json.dumps(content, indent=1, ensure_ascii=False) + '\n').encode())
+
+    @classmethod
+    def read(cls, path: str) -> 'Manifest':
+        """The manifest in a file; InputError naming the file when it isn't one."""
+        try:
+            return _from_json(json.loads(files.read_text(path)))
+        except FileNotFoundError:
+            raise InputError('there is no manifest', where=path, do='make the records with preprocess.run') from None
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise InputError(
+                f'not a manifest this version reads: {type(error).__name__}: {error}',
+                where=path,
+                do='make the records again (preprocess.run --overwrite)',
+            ) from None
+
+
+@dataclass(frozen=True)
+class FoundShard:
+    """A record file to read, and how many records a manifest vouches for (None without one)."""
+
+    path: str
+    records: int | None
+
+
+@dataclass(frozen=True)
+class RecordSet:
+    """The records a user named; what no manifest tells is None."""
+
+    shards: tuple[FoundShard, ...]
+    manifests: tuple[Manifest, ...]
+    directories: tuple[str, ...]  # of the manifests, one each
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The record files, in order."""
+        return tuple(shard.path for shard in self.shards)
+
+    @property
+    def records(self) -> int | None:
+        """How many records there are; None when some files have no manifest."""
+        counts = [shard.records for shard in self.shards]
+        return None if None in counts else sum(cast('list[int]', counts))
+
+    @property
+    def labels(self) -> tuple[str, ...] | None:
+        """Label names in the order of their ids."""
+        return self.manifests[0].labels if self.manifests else None
+
+    @property
+    def multi_label(self) -> bool | None:
+        """Whether a row may have several labels."""
+        return self.manifests[0].multi_label if self.manifests else None
+
+    @property
+    def vector_size(self) -> int | None:
+        """How many numbers an embedding has."""
+        return self.manifests[0].vector_size if self.manifests else None
+
+    @property
+    def encoder(self) -> EncoderInfo | None:
+        """Which encoder made the vectors."""
+        return self.manifests[0].encoder if self.manifests else None
+
+    @property
+    def encoder_dir(self) -> str | None:
+        """Where the compiled encoder is."""
+        return files.join(self.directories[0], self.manifests[0].encoder.path) if self.manifests else None
+
+
+def find_records(specs: Sequence[str]) -> RecordSet:
+    """The records that prefixes, folders and globs (each may be a comma list) name.
+
+    A prefix or folder needs its manifest. A glob is read raw, but what a manifest lists is checked against it.
+    """
+    words = [word.strip() for spec in specs for word in spec.split(',') if word.strip()]
+    if not words:
+        raise InputError('no records are named', where='the data paths', do='give a PREFIX, a folder or a glob')
+    shards: dict[str, FoundShard] = {}
+    manifests: dict[SetName, Manifest] = {}
+    for word in words:
+        found, vouching = _find(word)
+        shards.update({shard.path: shard for shard in found})
+        manifests.update(vouching)
+    check_alike({name.manifest(): manifest for name, manifest in manifests.items()})
+    return RecordSet(tuple(shards.values()), tuple(manifests.values()), tuple(name.directory for name in manifests))
+
+
+def check_alike(manifests: Mapping[str, Manifest]) -> None:
+    """Refuse sets (path -> manifest) that can't be learnt from together: other labels, encoder, size or kind."""
+    aspects: dict[str, Callable[[Manifest], object]] = {
+        'labels': lambda manifest: manifest.labels,
+        'encoder': lambda manifest: manifest.encoder.key,
+        'vector size': lambda manifest: manifest.vector_shape,
+        'multi_label': lambda manifest: manifest.multi_label,
+    }
+    for (first_path, first), (path, other) in zip(manifests.items(), list(manifests.items())[1:], strict=False):
+        for aspect, of in aspects.items():
+            if of(first) != of(other):
+                raise InputError(
+                    f'these records have another {aspect} than {first_path}: {of(other)}, there {of(first)}',
+                    where=path,
+                    do='make both sets with the same dictionary, encoder and flags',
+                )
+
+
+_Found = tuple[list[FoundShard], dict[SetName, Manifest]]
+
+
+def _find(word: str) -> _Found:
+    if files.is_dir(word):
+        return _find_folder(word)
+    if _sets_in(files.parent(word), files.name(word)):
+        return _find_prefix(word)
+    matches = files.glob(word)
+    if matches:
+        return _find_matches(word, matches)
+    if not set(word) & set('*?[') and (raw := files.glob(word + '-*')):
+        raise InputError(
+            f'no manifest for the prefix {word} ({len(raw)} files begin with it)',
+            where=SetName.of(word).manifest(),
+            do=f"make the records again, or read these files as they are with the glob '{word}-*'",
+        )
+    raise InputError('no records there', where=word, do='give the PREFIX, folder or glob of existing records')
+
+
+def _find_folder(folder: str) -> _Found:
+    names = sorted({found.name for found in _sets_in(folder)})
+    if not names:
+        raise InputError(
+            'no manifest in this folder',
+            where=folder,
+            do=f"make the records again, or read the files as they are with the glob '{files.join(folder, '*')}'",
+        )
+    if len(names) > 1:
+        raise InputError(
+            f'this folder holds {len(names)} sets of records',
+            where=folder,
+            do=f'name one: {" or ".join(files.join(folder, name) for name in names)}',
+        )
+    return _find_prefix(files.join(folder, names[0]))
+
+
+def _find_prefix(prefix: str) -> _Found:
+    manifests = {name: Manifest.read(name.manifest()) for name in _sets_in(files.parent(prefix), files.name(prefix))}
+    _check_parts_complete(manifests)
+    return [shard for name, manifest in manifests.items() for shard in _checked(name, manifest)], manifests
+
+
+def _find_matches(pattern: str, matches: Sequence[str]) -> _Found:
+    pattern, *matches = (files.join(files.parent(path), files.name(path)) for path in [pattern, *matches])
+    listed: dict[str, tuple[SetName, Shard]] = {}
+    manifests: dict[SetName, Manifest] = {}
+    names = [name for folder in dict.fromkeys(map(files.parent, matches)) for name in _sets_in(folder)]
+    for name in names:
+        manifest = Manifest.read(name.manifest())
+        vouched = {files.join(name.directory, shard.file): shard for shard in manifest.shards}
+        wanted = {
+            path: shard for path, shard in vouched.items() if path in matches or fnmatch.fnmatchcase(path, pattern)
+        }
+        for path, shard in wanted.items():
+            _check_shard(path, shard, name)
+            listed[path] = name, shard
+        if wanted:
+            manifests[name] = manifest
+    for path in matches:
+        _check_listed(path, listed, names)
+    _check_parts_complete(manifests, pattern=pattern)
+    return [FoundShard(path, listed[path][1].records if path in listed else None) for path in matches], manifests
+
+
+def _sets_in(folder: str, name: str | None = None) -> list[SetName]:
+    """The sets (of that name) whose manifests are in a folder, whole ones before parts, in order."""
+    if not files.is_dir(folder):
+        return []
+    found = [parse_name(folder, files.name(listed.uri)) for listed in files.list_dir(folder)]
+    sets = [one for one in found if one and name in (None, one.name)]
+    return sorted(sets, key=lambda one: (one.name, one.part.of if one.part else 0, one.part.index if one.part else 0))
+
+
+def _checked(name: SetName, manifest: Manifest) -> Iterator[FoundShard]:
+    for shard in manifest.shards:
+        path = files.join(name.directory, shard.file)
+        _check_shard(path, shard, name)
+        yield FoundShard(path, shard.records)
+
+
+def _check_shard(path: str, shard: Shard, name: SetName) -> None:
+    try:
+        size = files.stat(path).size
+    except FileNotFoundError:
+        raise InputError(f'{name.manifest()} lists this file, which is missing', where=path, do=_REPAIR) from None
+    if size != shard.bytes:
+        raise InputError(
+            f'the file has {size} bytes where {name.manifest()} lists {shard.bytes}', where=path, do=_REPAIR
+        )
+
+
+def _check_listed(path: str, listed: Collection[str], names: Sequence[SetName]) -> None:
+    """A file that no manifest lists may be read raw only where no manifest speaks for its neighbours."""
+    if path in listed:
+        return
+    folder, file = files.parent(path), files.name(path)
+    for name in names:
+        beside = name.directory == folder
+        if beside and (
+            file.startswith((f'{name.name}-', f'{name.name}.'))
+            or any(files.parent(other) == folder for other in listed)
+        ):
+            raise InputError(
+                f'{name.manifest()} does not list this file: it is left over from another run or was put there',
+                where=path,
+                do=f'name the records by their prefix, {files.join(folder, name.name)}, or move this file away',
+            )
+
+
+def _check_parts_complete(manifests: Mapping[SetName, Manifest], *, pattern: str | None = None) -> None:
+    """All n parts of a divided set must be there; with a glob, those whose files it would match."""
+    for name in manifests:
+        whole = [other for other in manifests if (other.directory, other.name) == (name.directory, name.name)]
+        kinds = {other.part.of if other.part else None for other in whole}
+        if len(kinds) > 1:
+            raise InputError(
+                f'two divisions of one set lie side by side: {", ".join(other.stem for other in whole)}',
+                where=name.directory,
+                do='remove the manifests of the older one',
+            )
+        for part in name.part.siblings() if name.part else ():
+            other = SetName(name.directory, name.name, part)
+            probe = files.join(other.directory, other.shard_file(0, 1))
+            if other not in manifests and (pattern is None or _fits(probe, pattern)):
+                raise InputError(
+                    f'part {part} of {name.name} is missing',
+                    where=other.manifest(),
+                    do=f'run preprocess.run --shard {part.index}/{part.of} first',
+                )
+
+
+def _fits(path: str, pattern: str) -> bool:
+    return fnmatch.fnmatchcase(path, pattern)
+
+
+def _from_json(content: dict[str, Json]) -> Manifest:
+    if content.pop('version') != FORMAT_VERSION:
+        raise ValueError('its version is another')
+    known = {name: content[name] for name in Manifest.__dataclass_fields__}
+    part = cast('str | None', known['part'])
+    index, _, of = (part or '').partition('-of-')
+    encoder = cast('dict[str, Json]', known['encoder'])
+    return Manifest(
+        **{  # type: ignore[arg-type]  # JSON's shape is checked by the constructors, its leaves are what we wrote
+            **known,
+            'encoder': _built(
+                EncoderInfo, {**encoder, 'input_shape': tuple(cast('list[int]', encoder['input_shape']))}
+            ),
+            'vector_shape': _tuple(known['vector_shape']),
+            'labels': _tuple(known['labels']),
+            'shards': tuple(_built(Shard, shard) for shard in _tuple(known['shards'])),
+            'rows': _built(Rows, known['rows']),
+            'examples': _built(Examples, known['examples']),
+            'part': Part(int(index), int(of)) if part else None,
+        }
+    )
+
+
+def _tuple(content: Json) -> tuple[Json, ...]:
+    return tuple(cast('list[Json]', content))
+
+
+def _built(kind: type[_T], content: object) -> _T:
+    return kind(**cast('dict[str, Json]', content))
