@@ -1,0 +1,190 @@
+"""Any picture's bytes -> uint8 pixels at the encoder's size: the one pixel policy of embedding, prediction and serving.
+
+The policy: format by content (JPEG MPO PNG GIF WebP BMP TIFF), first frame, upright (EXIF), RGB, transparency on white,
+16-bit scaled, bilinear with antialiasing, a JPEG decoded at reduced scale when it is much larger. Colour profiles are
+ignored, CMYK is converted without one, the aspect is not kept. Whatever can't be used is an ImageError with its reason.
+"""
+
+import io
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image
+
+# Imported for what they register: with these in place Pillow never loads its other plugins (EPS starts Ghostscript).
+from PIL import MpoImagePlugin as _mpo
+from PIL import TiffImagePlugin as _tiff
+from PIL import WebPImagePlugin as _webp
+
+from preprocess.image_formats import ImageError, how_broken, refuse_unopened
+
+# Raised when the same bytes would give other pixels: it is part of every encoder's key.
+POLICY_VERSION = 1
+
+# Pillow's own limit, of which it only warns: 256 MB as RGB.
+MAX_PIXELS = 89_478_485
+# An uncompressed picture of that many pixels, and room for its header.
+MAX_BYTES = 3 * MAX_PIXELS + 2**20
+# Real progressive JPEGs have about ten scans; each costs a pass over every pixel, so thousands are an attack.
+MAX_JPEG_SCANS = 100
+# The reduced decoding stays this much above the wanted size, where it can't be told from a full one.
+REDUCING_GAP = 2.0
+
+FORMATS = (
+    'JPEG',
+    _mpo.MpoImageFile.format,
+    'PNG',
+    'GIF',
+    _webp.WebPImageFile.format,
+    'BMP',
+    _tiff.TiffImageFile.format,
+)
+
+Pixels = NDArray[np.uint8]
+Shape = tuple[int, int, int]
+
+# What Pillow's plugins are known to raise on broken pictures, beyond OSError.
+_PILLOW_RAISES = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    NotImplementedError,
+    Image.DecompressionBombError,
+    struct.error,
+    zlib.error,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    ZeroDivisionError,
+    MemoryError,
+)
+
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+# A broken picture is reported once, by its ImageError. (A filter for good, because warnings.catch_warnings is not
+# thread-safe and pictures are decoded in threads.)
+warnings.filterwarnings('ignore', module=r'PIL\.')
+
+
+def to_pixels(data: bytes, shape: Shape) -> Pixels:
+    """A picture's bytes as uint8[H,W,C], C being 3 (RGB) or 1 (gray); ImageError says why not."""
+    height, width, channels = shape
+    with _open(data) as image:
+        with _named_failures(data):
+            # Only JPEG decodes at reduced scale; the longer side serves both ways up.
+            side = int(max(height, width) * REDUCING_GAP)
+            image.draft(None, (side, side))
+            image.load()
+        orientation = _orientation(image)
+        with _named_failures(data):
+            rgb = _rgb(image)
+    if orientation in _UPRIGHT:
+        rgb = rgb.transpose(_UPRIGHT[orientation])
+    return _fit(rgb, (height, width, channels))
+
+
+def fit(pixels: Pixels, shape: Shape) -> Pixels:
+    """RGB uint8[h,w,3] or gray [h,w,1] pixels at the encoder's size, by the same policy."""
+    single = pixels.shape[2] == 1
+    return _fit(Image.fromarray(pixels[:, :, 0] if single else pixels).convert('RGB'), shape)
+
+
+def png_bytes(pixels: Pixels) -> bytes:
+    """uint8[H,W,C] as PNG, which every decoder returns bit for bit."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(buffer, 'PNG')
+    return buffer.getvalue()
+
+
+def _open(data: bytes) -> Image.Image:
+    """The picture with its header read and checked, no pixel decoded."""
+    if not data:
+        raise ImageError('empty-file', 'the file has no bytes')
+    if len(data) > MAX_BYTES:
+        raise ImageError('too-many-bytes', f'{len(data):,} bytes; the limit is {MAX_BYTES:,}')
+    try:
+        with _named_failures(data):
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except ImageError:
+        refuse_unopened(data)
+        raise
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise ImageError('too-many-pixels', f'{width:,} x {height:,} pixels; the limit is {MAX_PIXELS:,}')
+    if image.format in ('JPEG', 'MPO') and (scans := data.count(b'\xff\xda')) > MAX_JPEG_SCANS:
+        raise ImageError('corrupt', f'a JPEG of {scans:,} scans; the limit is {MAX_JPEG_SCANS}')
+    return image
+
+
+@contextmanager
+def _named_failures(data: bytes) -> Iterator[None]:
+    """Turn whatever Pillow raises on a broken picture into an ImageError with its reason."""
+    try:
+        yield
+    except Image.DecompressionBombError:
+        raise ImageError('too-many-pixels', f'the header announces more than {2 * MAX_PIXELS:,} pixels') from None
+    except MemoryError:
+        raise ImageError('too-many-bytes', 'decoding needs more memory than there is') from None
+    except _PILLOW_RAISES as error:
+        raise how_broken(data, error) from None
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 where there is none. (A TIFF was turned by load() already, and says 1.)"""
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except _PILLOW_RAISES:
+        return 1  # EXIF that can't be read doesn't spoil the picture
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """The picture as RGB, transparency on white."""
+    if image.mode in ('I', 'F') or image.mode.startswith('I;'):
+        return _eight_bits(image).convert('RGB')
+    if not image.has_transparency_data:
+        return image.convert('RGB')
+    layered = image.convert('LA').convert('RGBA') if image.mode == 'La' else image.convert('RGBA')
+    white = Image.new('RGB', image.size, 'white')
+    white.paste(layered, mask=layered.getchannel('A'))
+    return white
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """A gray picture of more than 8 bits, scaled rather than clipped.
+
+    16 bits: the high byte, as libpng and TensorFlow reduce it. Modes I (32-bit integers) and F (floats) have no natural
+    white: it is the smallest of 1 (F only), 255 and 65535 that no value exceeds, else the largest value; black is 0 or,
+    below it, the smallest value. NaN and infinities are black.
+    """
+    values = np.asarray(image)
+    if image.mode.startswith('I;'):
+        return Image.fromarray((values >> 8).astype(np.uint8))
+    values = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    black, top = min(0.0, float(values.min())), float(values.max())
+    whites = (1.0, 255.0, 65535.0) if image.mode == 'F' else (255.0, 65535.0)
+    white = next((level for level in whites if top <= level), top)
+    return Image.fromarray(np.rint((values - black) * (255 / (white - black))).astype(np.uint8))
+
+
+def _fit(rgb: Image.Image, shape: Shape) -> Pixels:
+    """An upright RGB picture at the wanted size; one that has it already is not touched."""
+    height, width, channels = shape
+    gray_or_rgb = rgb.convert('L') if channels == 1 else rgb
+    resized = gray_or_rgb.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=REDUCING_GAP)
+    return np.array(resized, dtype=np.uint8).reshape(height, width, channels)
