@@ -14,12 +14,10 @@ from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image
-
-# Imported for what they register: with these in place Pillow never loads its other plugins (EPS starts Ghostscript).
-from PIL import MpoImagePlugin as _mpo
-from PIL import TiffImagePlugin as _tiff
-from PIL import WebPImagePlugin as _webp
+from PIL import (
+    ExifTags,
+    Image,
+)
 
 from preprocess.image_formats import ImageError, how_broken, refuse_unopened
 
@@ -35,15 +33,7 @@ MAX_JPEG_SCANS = 100
 # The reduced decoding stays this much above the wanted size, where it can't be told from a full one.
 REDUCING_GAP = 2.0
 
-FORMATS = (
-    'JPEG',
-    _mpo.MpoImageFile.format,
-    'PNG',
-    'GIF',
-    _webp.WebPImageFile.format,
-    'BMP',
-    _tiff.TiffImageFile.format,
-)
+FORMATS = ('JPEG', 'PNG', 'GIF', 'WEBP', 'BMP', 'TIFF')
 
 Pixels = NDArray[np.uint8]
 Shape = tuple[int, int, int]
