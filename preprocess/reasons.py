@@ -9,6 +9,7 @@ REASONS: dict[str, str] = {
     'bad-encoding': 'The row holds a NUL character, which no path or label can hold.',
     'bad-label': 'A label holds a line break, which a line of dict.txt can not hold.',
     'unknown-split': 'The split cell is not train, eval or test in one of the usual spellings.',
+    'bad-times': 'The start or stop of a stretch of video is no number of seconds, or it stops before it starts.',
     'unknown-label': 'A label is not in dict.txt.',
     'several-labels': 'The row has several labels and --multi_label was not given.',
     'conflicting-labels': 'Rows of the same picture disagree about its labels, split or group.',
@@ -22,7 +23,7 @@ REASONS: dict[str, str] = {
     'too-many-bytes': 'The file is larger than the byte limit for one picture.',
     # the picture in it
     'not-an-image': 'The bytes begin like no picture format.',
-    'unsupported-format': 'It is a picture or document in a format that is not read (JPEG MPO PNG GIF WebP BMP TIFF are).',
+    'unsupported-format': 'It is in a format that is not read; JPEG, MPO, PNG, GIF, WebP, BMP and TIFF are.',
     'too-many-pixels': 'The header announces more pixels than the limit.',
     'too-small': 'The picture has a side without pixels at the size the encoder wants.',
     'truncated': 'The picture ends before its data does.',

@@ -1,0 +1,123 @@
+"""Where the picture of a cell is: relative paths, the working directory as a second guess, stretches of video."""
+
+import os
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+from preprocess import files
+
+VIDEO_EXTENSIONS = frozenset(
+    [
+        '.3gp',
+        '.asf',
+        '.avi',
+        '.flv',
+        '.m2ts',
+        '.m4v',
+        '.mjpeg',
+        '.mkv',
+        '.mov',
+        '.mp4',
+        '.mpeg',
+        '.mpg',
+        '.mts',
+        '.ogv',
+        '.tlv',
+        '.ts',
+        '.vob',
+        '.webm',
+        '.wmv',
+    ]
+)
+_NUMBER = r'\d+(?:\.\d*)?|\.\d+'
+_STRETCH = re.compile(rf'(?s)(?P<path>.+)#(?:t=(?P<start>{_NUMBER})(?:,(?P<stop>{_NUMBER}))?|frame=(?P<frame>\d+))')
+_OPEN_STRETCH = re.compile(rf'(?s).+#t=(?:{_NUMBER})')
+_WHOLE_NUMBER = re.compile(rf'\s*(?:{_NUMBER})\s*')
+
+
+class Location(NamedTuple):
+    """What a cell means: the picture or video, the stretch of it, and whether the working directory had it."""
+
+    uri: str
+    start: float | None = None
+    stop: float | None = None
+    frame: int | None = None
+    from_working_dir: bool = False
+
+
+def is_video(path: str) -> bool:
+    """Whether a path has a video's extension."""
+    return os.path.splitext(path)[1].lower() in VIDEO_EXTENSIONS
+
+
+@dataclass(frozen=True)
+class Places:
+    """The folder relative paths belong to, and the working directory that may hold them instead."""
+
+    folder: str
+    working_dir: str
+
+    def find(self, cell: str) -> Location:
+        """Where a cell's picture is; `#t=` and `#frame=` count only after a video no file of the whole name hides."""
+        found = _STRETCH.fullmatch(cell) if '#' in cell else None
+        if not found or not is_video(found['path']) or self.holds(cell):
+            uri, guessed = self._resolve(cell)
+            return Location(uri, from_working_dir=guessed)
+        uri, guessed = self._resolve(found['path'])
+        return Location(
+            uri + cell[len(found['path']) :],
+            start=float(found['start']) if found['start'] else None,
+            stop=float(found['stop']) if found['stop'] else None,
+            frame=int(found['frame']) if found['frame'] else None,
+            from_working_dir=guessed,
+        )
+
+    def holds(self, cell: str) -> bool:
+        """Whether a file of exactly this name exists here; storages on the network aren't asked."""
+        uri, _ = self._resolve(cell)
+        return not files.is_remote(uri) and os.path.exists(uri)
+
+    def is_split_stretch(self, first: str, second: str) -> bool:
+        """Whether two cells are one stretch of video whose comma was taken for the CSV's."""
+        return (
+            '#t=' in first
+            and _OPEN_STRETCH.fullmatch(first) is not None
+            and _WHOLE_NUMBER.fullmatch(second) is not None
+            and is_video(first[: first.rindex('#')])
+            and not self.holds(first)
+        )
+
+    def _resolve(self, cell: str) -> tuple[str, bool]:
+        path = files.without_scheme(cell)
+        uri = files.join(self.folder, path)
+        if files.is_remote(uri):
+            return uri, False
+        uri = _plain(uri)
+        if path.startswith('/') or self.working_dir == self.folder or os.path.exists(uri):
+            return uri, False
+        guess = _plain(files.join(self.working_dir, path))
+        return (guess, True) if os.path.exists(guess) else (uri, False)
+
+
+def _plain(path: str) -> str:
+    """One spelling for one file: no `//`, no `./`, and no `..` where dropping it leads to the same folder."""
+    if '//' not in path and '/.' not in path:
+        return path
+    folder, name = os.path.split(path)
+    if name in ('.', '..'):
+        return path
+    return os.path.join(_plain_folder(folder), name)
+
+
+@lru_cache(maxsize=4096)
+def _plain_folder(folder: str) -> str:
+    plain = os.path.normpath('/' + folder.lstrip('/')) if folder.startswith('/') else os.path.normpath(folder)
+    if '..' not in folder.split('/'):
+        return plain
+    try:
+        # Behind a linked folder `..` is somewhere else than the text says.
+        return plain if os.path.samefile(folder, plain) else folder
+    except OSError:
+        return plain
