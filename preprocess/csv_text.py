@@ -60,7 +60,7 @@ def records(path: str) -> Iterator[Record]:
             except csv.Error as error:
                 yield Record(line, [lines.keep_first_only().rstrip('\r\n')], str(error))
                 continue
-            if any(cell.strip() for cell in cells) or len(cells) > 1:
+            if len(cells) > 1 or (cells and cells[0].strip()):
                 yield Record(line, cells)
 
 

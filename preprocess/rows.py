@@ -233,7 +233,7 @@ def _read(path: str, places: Places) -> Iterator[Row | Reject]:
 def _row(record: Record, source: str, places: Places, header: _Header | None) -> Row:
     _check_text(record)
     cells = record.cells
-    if len(cells) > 1 and places.is_split_stretch(cells[0], cells[1]):
+    if _has_cell_to_spare(cells, header) and places.is_split_stretch(cells[0], cells[1]):
         cells = [f'{cells[0]},{cells[1].strip()}', *cells[2:]]
     _check_image_cell(cells, places, header)
     fields = header.fields(cells) if header else _Fields(cells[1:])
@@ -245,7 +245,7 @@ def _row(record: Record, source: str, places: Places, header: _Header | None) ->
         source=source,
         line=record.line,
         split=_split(fields.split),
-        group=unicodedata.normalize('NFC', fields.group) or None,
+        group=unicodedata.normalize('NFC', fields.group) if fields.group else None,
         start=found.start,
         stop=found.stop,
         frame=found.frame,
@@ -253,10 +253,14 @@ def _row(record: Record, source: str, places: Places, header: _Header | None) ->
     )
 
 
+def _has_cell_to_spare(cells: Sequence[str], header: _Header | None) -> bool:
+    return len(cells) == len(header.names) + 1 if header else len(cells) > 1
+
+
 def _check_text(record: Record) -> None:
     if record.problem:
         raise _Unfit('bad-quotes', record.problem)
-    if any('\0' in cell for cell in record.cells):
+    if '\0' in ''.join(record.cells):
         raise _Unfit('bad-encoding', 'a NUL character')
 
 
@@ -284,7 +288,7 @@ def _column_name(cell: str) -> str:
 
 
 def _labels(cells: Sequence[str]) -> tuple[str, ...]:
-    labels = tuple(dict.fromkeys(label for label in map(tidy, cells) if label))
+    labels = tuple(dict.fromkeys(filter(None, map(tidy, cells))))
     for label in labels:
         if '\n' in label or '\r' in label:
             raise _Unfit('bad-label', f'{label!r} holds a line break')
