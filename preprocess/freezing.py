@@ -1,0 +1,86 @@
+"""A network -> a frozen graph with the names every reader relies on (TensorFlow)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from preprocess import files
+from preprocess.compiled import PIXELS, VECTORS
+from preprocess.failures import InputError
+
+_STATEFUL = {'VarHandleOp', 'ReadVariableOp', 'Variable', 'VariableV2', 'HashTableV2', 'MutableHashTableV2', 'PyFunc'}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """A network before it is frozen: uint8[N,H,W,C] pixels to float32[N,D] vectors."""
+
+    encode: Callable[[tf.Tensor], tf.Tensor]
+    input_shape: tuple[int, int, int]
+    owner: object = None  # keeps the variables alive
+    notes: tuple[str, ...] = field(default=())  # what was assumed, to be told to the user
+
+
+def from_graph_def(graph_def: tf.compat.v1.GraphDef, *, pixels: str, vectors: str) -> Callable[[tf.Tensor], tf.Tensor]:
+    """A frozen graph as a function of its input."""
+
+    def encode(tensor: tf.Tensor) -> tf.Tensor:
+        (answer,) = tf.graph_util.import_graph_def(
+            graph_def, input_map={pixels: tensor}, return_elements=[vectors], name='network'
+        )
+        return answer
+
+    return encode
+
+
+def frozen_network(path: str) -> Network:
+    """A graph that is frozen already and has our tensor names."""
+    graph_def = tf.compat.v1.GraphDef.FromString(files.read_bytes(path))
+    with tf.Graph().as_default() as graph:
+        tf.graph_util.import_graph_def(graph_def, name='')
+    height, width, channels = graph.get_tensor_by_name(PIXELS).shape[1:]
+    encode = from_graph_def(graph_def, pixels=PIXELS, vectors=VECTORS)
+    return Network(encode=encode, input_shape=(height, width, channels))
+
+
+def freeze(network: Network, *, where: str) -> tuple[bytes, int]:
+    """The frozen graph's bytes and the vectors' size."""
+    shape = (None, *network.input_shape)
+    function = tf.function(network.encode, input_signature=[tf.TensorSpec(shape, tf.uint8)], autograph=False)
+    frozen = convert_variables_to_constants_v2(function.get_concrete_function())
+    with tf.Graph().as_default() as graph:
+        pixels = tf.compat.v1.placeholder(tf.uint8, shape, name=PIXELS.partition(':')[0])
+        (answer,) = tf.graph_util.import_graph_def(
+            frozen.graph.as_graph_def(),
+            input_map={frozen.inputs[0].name: pixels},
+            return_elements=[frozen.outputs[0].name],
+            name='encoder',
+        )
+        vector_size = _vector_size(answer, where)
+        vectors = tf.ensure_shape(answer, (None, vector_size))
+        tf.identity(vectors, name=VECTORS.partition(':')[0])
+    graph_def = graph.as_graph_def()
+    _refuse_state(graph_def, where)
+    return graph_def.SerializeToString(), vector_size
+
+
+def _vector_size(answer: tf.Tensor, where: str) -> int:
+    if answer.dtype == tf.float32 and answer.shape.rank == 2 and answer.shape[1]:
+        return int(answer.shape[1])
+    raise InputError(
+        f'the encoder answers {answer.dtype.name}{list(answer.shape)}, not float32[N,D] with a fixed D',
+        where=where,
+        do='give a model whose output is one feature vector a picture',
+    )
+
+
+def _refuse_state(graph_def: tf.compat.v1.GraphDef, where: str) -> None:
+    nodes = [*graph_def.node, *(node for function in graph_def.library.function for node in function.node_def)]
+    if left := sorted({node.op for node in nodes} & _STATEFUL):
+        raise InputError(
+            f'the encoder can not be frozen into constants: {", ".join(left)} remain in its graph',
+            where=where,
+            do='give a model without tables, state and Python code',
+        )
