@@ -35,7 +35,7 @@ def _claim_stdout() -> IO[str]:
 
 
 def _end_with_parent() -> None:
-    sys.stdin.buffer.read()
+    os.read(0, 1)  # unbuffered: a buffered read would hold a lock that the end of the process wants
     os._exit(1)
 
 

@@ -73,6 +73,7 @@ def _network(application: Application, model: keras.Model) -> Network:
 
 
 def _cached_weights(application: Application) -> str:
+    home = os.environ.get('KERAS_HOME') or os.path.expanduser('~/.keras')  # as Keras finds its cache
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_CONNECT_TIMEOUT_S)
     try:
@@ -89,7 +90,7 @@ def _cached_weights(application: Application) -> str:
         raise InputError(
             f'the ImageNet weights could not be fetched ({error})',
             where=application.weights_url,
-            do=_WAYS_OUT.format(cache=os.path.join(keras.config.keras_home(), 'models')),
+            do=_WAYS_OUT.format(cache=os.path.join(home, 'models')),
         ) from None
     finally:
         socket.setdefaulttimeout(before)
@@ -130,7 +131,7 @@ def _flattened(model: keras.Model) -> Iterator[keras.layers.Layer]:
 
 
 def _h5_weights(path: str) -> list[list[Array]]:
-    """Each layer's weights in an .h5 file of weights alone or of a whole model, whose configuration is not looked at."""
+    """Each layer's weights in an .h5 file of weights or of a whole model, whose configuration is not read."""
     with h5py.File(path, 'r') as whole:
         group = whole if 'layer_names' in whole.attrs else whole['model_weights']
         layers = [group[_text(name)] for name in group.attrs['layer_names']]
