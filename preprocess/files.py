@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import BinaryIO, Protocol
 
+from preprocess.failures import InputError
 from preprocess.local_files import FileStat as FileStat  # part of this door: callers know files.FileStat alone
 from preprocess.local_files import LocalFiles
 
@@ -40,6 +41,20 @@ class Storage(Protocol):
 
 
 _STORAGES: dict[str, Storage] = {'file': LocalFiles()}
+
+
+class UnknownStorage(InputError, OSError):
+    """A path on a kind of storage that isn't known here: an input error, and an OSError like every failed access."""
+
+    def __init__(self, uri: str) -> None:
+        known = ', '.join(f'{scheme}://' for scheme in _STORAGES)
+        super().__init__(
+            f'no storage is known for {_scheme(uri)}://', where=uri, do=f'use a local path (known: {known})'
+        )
+        self.errno, self.strerror, self.filename = errno.EPROTONOSUPPORT, self.what, uri
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return UnknownStorage, (self.where,)
 
 
 def is_remote(uri: str) -> bool:
@@ -184,8 +199,7 @@ def _storage(uri: str) -> Storage:
     try:
         return _STORAGES[_scheme(uri)]
     except KeyError:
-        known = ', '.join(f'{scheme}://' for scheme in _STORAGES)
-        raise OSError(errno.EPROTONOSUPPORT, f'no such storage (known: {known})', uri) from None
+        raise UnknownStorage(uri) from None
 
 
 def _matches(folder: str, parts: list[str]) -> Iterator[str]:

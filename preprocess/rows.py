@@ -5,6 +5,7 @@ import os
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from preprocess import csv_text, files, splits
@@ -241,7 +242,7 @@ def _row(record: Record, source: str, places: Places, header: _Header | None) ->
     return Row(
         uri=found.uri,
         cell=cells[0],
-        labels=_labels(fields.labels),
+        labels=_labels(tuple(fields.labels)),
         source=source,
         line=record.line,
         split=_split(fields.split),
@@ -287,7 +288,9 @@ def _column_name(cell: str) -> str:
     return cell.strip().lower()
 
 
-def _labels(cells: Sequence[str]) -> tuple[str, ...]:
+@lru_cache(maxsize=1 << 14)
+def _labels(cells: tuple[str, ...]) -> tuple[str, ...]:
+    # Millions of rows have few labels between them: equal ones share their memory.
     labels = tuple(dict.fromkeys(filter(None, map(tidy, cells))))
     for label in labels:
         if '\n' in label or '\r' in label:

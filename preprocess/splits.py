@@ -27,7 +27,7 @@ _SPELLINGS = {
     'test': TEST,
     'holdout': TEST,
 }
-_ENDING = re.compile(r'[ _-]?(?:set|data|split|images|pictures|samples)$')
+_ENDING = re.compile(r'[ _-]?(?:sets?|data|splits?|images|pictures|samples)$')
 _HASH_VALUES = 1 << 64
 # `<video>_<frame>_<box>.jpg`: crops that DeepMeerkat cuts out of one video are alike, so the video is the group.
 _NAMED_PATTERNS = {'video_frame_box': r'(?:^|/)(?P<group>[^/]+)_\d+_\d+\.[^./]+$'}

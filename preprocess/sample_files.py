@@ -1,0 +1,123 @@
+"""Samples -> labelled CSVs that read back as the same rows, and the table that sums them up."""
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from preprocess import files
+from preprocess.failures import InputError
+from preprocess.rows import Reject, Row
+from preprocess.samples import Sample
+from preprocess.splits import SIDES
+
+# A table of more groups or classes than these is no summary.
+_MOST_GROUPS_SHOWN = 20
+_MOST_CLASSES_ACROSS = 8
+UNLABELLED = '(unlabelled)'
+
+
+def write_csv(path: str, samples: Sequence[Sample], *, with_split: bool = False) -> None:
+    """Write `image,label…` lines, under a header only where groups, splits or a label's `|` need one."""
+    columns = _columns([sample.row for sample in samples], with_split=with_split)
+    with files.writing_atomic(path) as opened:
+        text = io.TextIOWrapper(opened, encoding='utf-8', newline='')
+        writer = csv.writer(text, lineterminator='\n')
+        if columns:
+            writer.writerow(columns)
+        try:
+            writer.writerows(_cells(sample, columns) for sample in samples)
+        except UnicodeEncodeError as error:
+            raise InputError(
+                'a path holds bytes that are not UTF-8, which no CSV can hold',
+                where=ascii(error.object.strip()),
+                do='rename the folder',
+            ) from error
+        text.flush()
+        text.detach()
+
+
+def write_rejects(path: str, rejects: Sequence[Reject]) -> None:
+    """One JSON line for each rejected row; no file, and no earlier one left, when there are none."""
+    if rejects:
+        files.write_atomic(path, ''.join(json.dumps(asdict(reject)) + '\n' for reject in rejects).encode())
+    else:
+        files.delete(path)
+
+
+def table(samples: Sequence[Sample], labels: Sequence[str]) -> str:
+    """Counts by class and split, then by group where there are few."""
+    counts = Counter((label, sample.side) for sample in samples for label in sample.row.labels or (UNLABELLED,))
+    sides = [side for side in SIDES if any(found == side for _, found in counts)]
+    names = [*labels, *([UNLABELLED] if any(label == UNLABELLED for label, _ in counts) else [])]
+    by_side = Counter(sample.side for sample in samples)
+    lines = [_summed(name, [counts[name, side] for side in sides]) for name in names]
+    lines.append(_summed('pictures', [by_side[side] for side in sides]))
+    text = _aligned(['class', *sides, 'total'], lines)
+    by_group = _group_table(samples, names)
+    return f'{text}\n\n{by_group}' if by_group else text
+
+
+def printable(text: str) -> str:
+    """Text for a terminal: control characters are shown, not obeyed."""
+    return ''.join(c if c.isprintable() else c.encode('unicode_escape', 'backslashreplace').decode() for c in text)
+
+
+def _columns(rows: Sequence[Row], *, with_split: bool) -> list[str]:
+    """The header the rows need, empty when they need none."""
+    groups = any(row.group for row in rows)
+    # Without a header, `clip.mp4#t=5` followed by the label `7` would read as a stretch from 5 to 7.
+    open_stretches = any(row.start is not None and row.stop is None for row in rows)
+    if not (groups or with_split or open_stretches):
+        return []
+    # A single label column is split at `|`, several are taken as they are.
+    at_least = 2 if any('|' in label for row in rows for label in row.labels) else 1
+    widest = max(at_least, *(len(row.labels) for row in rows))
+    return ['image', *['label'] * widest, *(['split'] if with_split else []), *(['group'] if groups else [])]
+
+
+def _cells(sample: Sample, columns: Sequence[str]) -> list[str]:
+    row = sample.row
+    if not columns:
+        return [row.uri, *row.labels]
+    labels = [*row.labels, *[''] * (columns.count('label') - len(row.labels))]
+    more = {'split': sample.side or '', 'group': row.group or ''}
+    return [row.uri, *labels, *(more[name] for name in columns if name in more)]
+
+
+def _summed(name: str, numbers: Sequence[int]) -> list[str | int]:
+    return [printable(name), *numbers, sum(numbers)]
+
+
+def _group_table(samples: Sequence[Sample], names: Sequence[str]) -> str:
+    groups = sorted({sample.row.group for sample in samples if sample.row.group})
+    if not groups or len(groups) > _MOST_GROUPS_SHOWN or len(names) > _MOST_CLASSES_ACROSS:
+        return ''
+    counts = Counter(
+        (sample.row.group, sample.side, label)
+        for sample in samples
+        if sample.side
+        for label in sample.row.labels or (UNLABELLED,)
+    )
+    lines: list[list[str | int]] = [
+        [printable(group), side, *(counts[group, side, name] for name in names)]
+        for group in groups
+        for side in SIDES
+        if any(counts[group, side, name] for name in names)
+    ]
+    return _aligned(['group', 'split', *map(printable, names)], lines)
+
+
+def _aligned(head: Sequence[str], lines: Sequence[Sequence[str | int]]) -> str:
+    cells = [list(head), *([f'{cell:,}' if isinstance(cell, int) else cell for cell in line] for line in lines)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    words = [isinstance(cell, str) for cell in lines[0]]
+    return '\n'.join(
+        '  '.join(
+            cell.ljust(width) if is_word else cell.rjust(width)
+            for cell, width, is_word in zip(line, widths, words, strict=True)
+        ).rstrip()
+        for line in cells
+    )
