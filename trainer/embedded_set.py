@@ -1,0 +1,78 @@
+"""A whole set of records in memory: where each picture is, its vector, its labels and its group."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from preprocess import records
+from preprocess.failures import InputError
+from preprocess.manifest import RecordSet
+from preprocess.progress import Progress
+from trainer.metrics import Bools, Floats, Ints
+
+# Rows are gathered in pieces of this many, so that growing never copies the whole set.
+_PIECE_ROWS = 8192
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddedSet:
+    """Row i of everything belongs to one picture; `label_ids` is empty for a picture without a label."""
+
+    name: str
+    uris: tuple[str, ...]
+    vectors: Floats
+    label_ids: tuple[tuple[int, ...], ...]
+    groups: tuple[str | None, ...]
+
+    def __len__(self) -> int:
+        return len(self.uris)
+
+    def labelled(self) -> Ints:
+        """The numbers of the rows that have a label."""
+        return np.array([row for row, ids in enumerate(self.label_ids) if ids], np.int64)
+
+    def matrix(self, classes: int) -> Bools:
+        """The labels as bool[N, classes]."""
+        found = np.zeros((len(self), classes), bool)
+        for row, ids in enumerate(self.label_ids):
+            found[row, list(ids)] = True
+        return found
+
+    def label_text(self, row: int, label_names: Sequence[str]) -> str:
+        """The labels of a row as a CSV cell holds them; empty without one."""
+        return '|'.join(label_names[index] for index in self.label_ids[row])
+
+
+def load(found: RecordSet, name: str) -> EmbeddedSet:
+    """Read every record of a set; RecordError names a file that is torn or corrupt."""
+    uris: list[str] = []
+    label_ids: list[tuple[int, ...]] = []
+    groups: list[str | None] = []
+    pieces: list[Floats] = []
+    waiting: list[Floats] = []
+    with Progress(f'reading the {name} records', total=found.records, unit='records') as progress:
+        for shard in found.shards:
+            for record in records.read(shard.path, expect=shard.records):
+                _check_width(record.embedding, waiting or pieces, shard.path)
+                uris.append(record.image_uri)
+                label_ids.append(record.label_ids)
+                groups.append(record.group)
+                waiting.append(record.embedding)
+                if len(waiting) == _PIECE_ROWS:
+                    pieces.append(np.stack(waiting))
+                    waiting = []
+                progress.advance()
+    if waiting:
+        pieces.append(np.stack(waiting))
+    vectors = np.concatenate(pieces) if pieces else np.zeros((0, found.vector_size or 0), np.float32)
+    return EmbeddedSet(name, tuple(uris), vectors, tuple(label_ids), tuple(groups))
+
+
+def _check_width(vector: Floats, before: Sequence[Floats], path: str) -> None:
+    if before and before[-1].shape[-1] != vector.shape[-1]:
+        raise InputError(
+            f'vectors of {vector.shape[-1]} and of {before[-1].shape[-1]} numbers lie in one set',
+            where=path,
+            do='make all its records with one encoder',
+        )

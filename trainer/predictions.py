@@ -1,0 +1,124 @@
+"""predictions.csv: what a model said of every picture of a set.
+
+    image_uri,label,prediction,score_daisy,score_rose
+    /pictures/1.jpg,daisy,rose,0.31,0.69
+
+A picture without a label has an empty label cell; several labels of one picture are joined by |. Spreadsheets take a
+cell that begins with = + - @, a tab or a carriage return for a formula, so such a text gets an apostrophe in front, as
+does one that begins with an apostrophe itself: `read` can take off exactly what `write` put there.
+"""
+
+import csv
+import io
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from preprocess import files
+from preprocess.failures import InputError
+from trainer.metrics import Bools, Floats
+
+_FORMULA_STARTS = ('=', '+', '-', '@', '\t', '\r', '\n', "'")
+_COLUMNS = ('image_uri', 'label', 'prediction')
+_SCORE = 'score_'
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Row i of everything belongs to one picture; labels and predictions are texts as a CSV cell holds them."""
+
+    uris: tuple[str, ...]
+    labels: tuple[str, ...]
+    predicted: tuple[str, ...]
+    scores: Floats
+    label_names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.uris)
+
+    def truths(self) -> dict[str, str]:
+        """The label of each picture that has one."""
+        return {uri: label for uri, label in zip(self.uris, self.labels, strict=True) if label}
+
+
+@dataclass(frozen=True)
+class BeforeAndNow:
+    """Two models on the pictures both were evaluated on, by the labels these have now."""
+
+    rows: int
+    before: float
+    now: float
+
+
+def answers(scores: Floats, label_names: Sequence[str], *, threshold: float | None) -> tuple[str, ...]:
+    """What a model says: the label with the highest score, or with a threshold every label that reaches it."""
+    if threshold is None:
+        return tuple(label_names[index] for index in scores.argmax(axis=1))
+    return tuple(_joined(row >= threshold, label_names) for row in scores)
+
+
+def write(path: str, predictions: Predictions) -> None:
+    """Write predictions.csv whole or not at all."""
+    header = [*_COLUMNS, *(_SCORE + name for name in predictions.label_names)]
+    with files.writing_atomic(path) as sink:
+        text = io.TextIOWrapper(sink, encoding='utf-8', errors='surrogateescape', newline='')
+        writer = csv.writer(text, lineterminator='\n')
+        writer.writerow(header)
+        for uri, label, predicted, scores in zip(
+            predictions.uris, predictions.labels, predictions.predicted, predictions.scores.tolist(), strict=True
+        ):
+            writer.writerow([_safe(uri), _safe(label), _safe(predicted), *(f'{score:.7g}' for score in scores)])
+        text.flush()
+        text.detach()
+
+
+def read(path: str) -> Predictions:
+    """The predictions in a file that `write` wrote."""
+    text = files.read_bytes(path).decode('utf-8', 'surrogateescape')
+    rows = list(csv.reader(io.StringIO(text, newline='')))
+    if not rows or tuple(rows[0][: len(_COLUMNS)]) != _COLUMNS or any(len(row) != len(rows[0]) for row in rows):
+        raise InputError(
+            f'not predictions: the header must begin with {",".join(_COLUMNS)} and rows be as long as it',
+            where=path,
+            do='write them again with trainer.evaluate',
+        )
+    header, *body = rows
+    columns = list(zip(*body, strict=True)) or [()] * len(header)
+    uris, labels, predicted = (tuple(map(_as_written, column)) for column in columns[:3])
+    scores = np.array([row[3:] for row in body], np.float32).reshape(len(body), len(header) - 3)
+    return Predictions(uris, labels, predicted, scores, tuple(name.removeprefix(_SCORE) for name in header[3:]))
+
+
+def accuracy_on(predictions: Predictions, truths: Mapping[str, str], uris: Collection[str]) -> float | None:
+    """The share of these pictures whose prediction is the label they have in `truths`; None for no picture."""
+    wanted = set(uris)
+    right = [
+        predicted == truths[uri]
+        for uri, predicted in zip(predictions.uris, predictions.predicted, strict=True)
+        if uri in wanted
+    ]
+    return sum(right) / len(right) if right else None
+
+
+def compare(before: Predictions, now: Predictions) -> BeforeAndNow | None:
+    """Accuracy before and now on the labelled pictures common to both; None when there are none.
+
+    Both are held against the labels of `now`: where labels were mended in between, the mended ones are the truth.
+    """
+    truths = now.truths()
+    common = truths.keys() & set(before.uris)
+    then, today = accuracy_on(before, truths, common), accuracy_on(now, truths, common)
+    return None if then is None or today is None else BeforeAndNow(len(common), then, today)
+
+
+def _joined(chosen: Bools, label_names: Sequence[str]) -> str:
+    return '|'.join(name for name, is_chosen in zip(label_names, chosen, strict=True) if is_chosen)
+
+
+def _safe(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell
+
+
+def _as_written(cell: str) -> str:
+    return cell.removeprefix("'")
