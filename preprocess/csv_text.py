@@ -117,8 +117,11 @@ def _bytes_of(path: str) -> Iterator[BinaryIO]:
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(f'the gzip file is damaged: {error}', where=path, do='pack it again') from error
     except OSError as error:
+        if isinstance(error, InputError):
+            raise
+        why = (error.strerror or str(error)).lower()
         raise InputError(
-            f'the CSV can not be read: {error.strerror or error}', where=path, do='mend its permissions or the path'
+            f'the CSV can not be read: {why}', where=path, do='mend its permissions or the path'
         ) from error
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from preprocess import files, sample_files, splits
 from preprocess.failures import InputError, UsageError
 from preprocess.labels import Labels
+from preprocess.progress import Progress
 from preprocess.rows import Reject
 from preprocess.sample_files import UNLABELLED, printable
 from preprocess.samples import Reading, Sample, Samples, gather
@@ -64,22 +65,22 @@ class DocsResult:
 def create_docs(config: DocsConfig) -> DocsResult:
     """Read the source, give every sample a side, write all_data.csv, the sets' CSVs and dict.txt."""
     found = gather(config.source, config.reading)
-    labels = _dictionary(found.samples, config.reading.label_order)
-    has_own_splits = any(sample.row.split for sample in found.samples)
-    samples = _sided(found.samples, config)
-    kept = _balanced(samples, config.seed) if config.balance else samples
-    if not any(sample.side == splits.TRAIN for sample in kept):
-        raise InputError(
-            'no picture is left for training', where=config.source, do='give more pictures, or smaller fractions'
-        )
-    paths = _write(config, samples, kept, labels, has_own_splits=has_own_splits)
-    sample_files.write_rejects(files.join(config.output_dir, REJECTS), found.rejects)
-    kept_sides = Counter((label, sample.side) for sample in kept for label in sample.row.labels or (UNLABELLED,))
+    with Progress('splitting'):
+        labels = _dictionary(found.samples, config.reading.label_order)
+        samples = _sided(found.samples, config)
+        kept = _balanced(samples, config.seed) if config.balance else samples
+        if not any(sample.side == splits.TRAIN for sample in kept):
+            raise InputError(
+                'no picture is left for training', where=config.source, do='give more pictures, or smaller fractions'
+            )
+        paths = _write(config, samples, kept, labels)
+        sample_files.write_rejects(files.join(config.output_dir, REJECTS), found.rejects)
+    counts = Counter((label, sample.side) for sample in kept for label in sample.row.labels or (UNLABELLED,))
     return DocsResult(
         paths=paths,
         dictionary=files.join(config.output_dir, DICTIONARY),
         labels=labels,
-        counts={(label, side): count for (label, side), count in kept_sides.items() if side},
+        counts={(label, side): count for (label, side), count in counts.items() if side},
         read=found.read,
         rejects=found.rejects,
         duplicates=found.duplicates,
@@ -140,9 +141,7 @@ def _balanced(samples: Sequence[Sample], seed: int) -> list[Sample]:
     return [replace(sample, side=None) if place in surplus else sample for place, sample in enumerate(samples)]
 
 
-def _write(
-    config: DocsConfig, samples: Sequence[Sample], kept: Sequence[Sample], labels: Labels, *, has_own_splits: bool
-) -> dict[str, str]:
+def _write(config: DocsConfig, samples: Sequence[Sample], kept: Sequence[Sample], labels: Labels) -> dict[str, str]:
     """Write the files that have rows, take away those of an earlier run that no longer have any."""
     paths = {'all': files.join(config.output_dir, ALL)}
     paths |= {side: files.join(config.output_dir, f'{side}_set.csv') for side in splits.SIDES}
@@ -150,7 +149,8 @@ def _write(
     _check_no_input_is_overwritten(samples, [*paths.values(), dictionary])
     was_ours = files.exists(paths['all']) and files.exists(dictionary)
     sets = {side: [sample for sample in kept if sample.side == side] for side in splits.SIDES}
-    sample_files.write_csv(paths['all'], samples, with_split=has_own_splits)
+    # Splits the input made itself travel with it; ours are made again from the keys.
+    sample_files.write_csv(paths['all'], samples, with_split=any(sample.row.split for sample in samples))
     for side, members in sets.items():
         if members:
             sample_files.write_csv(paths[side], members)

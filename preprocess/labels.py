@@ -108,10 +108,10 @@ def _problem(label: str) -> str | None:
 
 def _lines(path: str) -> list[str]:
     try:
-        text = files.read_bytes(path).decode('utf-8-sig')
+        text = files.read_text(path).removeprefix('\ufeff')
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise InputError(
-            f'the dictionary of labels can not be read: {error.strerror or error}',
+            f'the dictionary of labels can not be read: {(error.strerror or str(error)).lower()}',
             where=path,
             do='give a dict.txt with one label a line',
         ) from error

@@ -122,7 +122,9 @@ def check_csv(path: str) -> None:
 def read_csv(path: str, *, image_root: str | None = None, working_dir: str | None = None) -> Iterator[Row | Reject]:
     """The rows of a CSV in order; one that can't be used at all is refused before the first row."""
     check_csv(path)
-    places = Places(files.absolute(image_root or files.parent(path)), working_dir or os.getcwd())
+    if image_root and not files.is_remote(image_root) and not files.is_dir(image_root):
+        raise InputError('there is no such folder', where=f'--image_root {image_root}', do='check the path')
+    places = Places(files.absolute(image_root or files.parent(path)), files.absolute(working_dir or os.getcwd()))
     return _read(path, places)
 
 
