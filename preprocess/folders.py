@@ -105,7 +105,7 @@ def _passed_over(path: str) -> str | None:
     if not path.isascii() and any('\ud800' <= character <= '\udfff' for character in path):
         return 'names that are not UTF-8'
     extension = os.path.splitext(name)[1].lower()
-    return None if extension in PICTURE_EXTENSIONS else f'no pictures ({extension or "no extension"})'
+    return None if extension in PICTURE_EXTENSIONS else f'other files ({extension or "no extension"})'
 
 
 def _layout(pictures: Sequence[str], shown: str) -> _Layout:

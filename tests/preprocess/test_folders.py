@@ -94,10 +94,10 @@ def test_what_is_no_picture_is_passed_over_and_counted(tmp_path: Path) -> None:
     assert listing.skipped == {
         '._* (macOS metadata)': 2,
         'hidden': 2,
-        'no pictures (.db)': 1,
-        'no pictures (.heic)': 1,
-        'no pictures (.txt)': 2,
-        'no pictures (no extension)': 1,
+        'other files (.db)': 1,
+        'other files (.heic)': 1,
+        'other files (.txt)': 2,
+        'other files (no extension)': 1,
         'pictures outside the class folders': 1,
     }
 
