@@ -15,6 +15,11 @@ from preprocess.failures import InputError
 _GZIP_MAGIC = b'\x1f\x8b'
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _PIECE_BYTES = 1 << 20
+# The csv module's words for what RFC 4180 forbids.
+_PROBLEMS = {
+    'unexpected end of data': 'a quote that opens a cell is never closed',
+    "',' expected after '\"'": 'text follows the quote that closes a cell',
+}
 
 
 class Record(NamedTuple):
@@ -58,7 +63,7 @@ def records(path: str) -> Iterator[Record]:
             except StopIteration:
                 return
             except csv.Error as error:
-                yield Record(line, [lines.keep_first_only().rstrip('\r\n')], str(error))
+                yield Record(line, [lines.keep_first_only().rstrip('\r\n')], _PROBLEMS.get(str(error), str(error)))
                 continue
             if len(cells) > 1 or (cells and cells[0].strip()):
                 yield Record(line, cells)

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from preprocess import files, splits
-from preprocess.failures import InputError
+from preprocess import command, files, interrupts, splits
+from preprocess.failures import InputError, Interrupted
 from preprocess.labels import tidy
 from preprocess.progress import Progress
 from preprocess.rows import Row
@@ -80,6 +80,8 @@ def _list_pictures(root: str, shown: str) -> tuple[list[str], Counter[str]]:
     try:
         with Progress('listing', unit='files') as progress:
             for found in files.list_dir(root, recursive=True):
+                if interrupts.requested():
+                    raise Interrupted('interrupted', where=shown, do=f'run it again: {command.this_command()}')
                 progress.advance()
                 path = found.uri[start:]
                 if kind := _passed_over(path):

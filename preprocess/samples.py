@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from preprocess import files, folders, rows, splits
-from preprocess.failures import InputError
+from preprocess import command, files, folders, interrupts, rows, splits
+from preprocess.failures import InputError, Interrupted
 from preprocess.progress import Progress
 from preprocess.rows import Reject, Row
 
@@ -97,7 +97,10 @@ def _from_csvs(source: str, reading: Reading) -> Samples:
 
 def _rows_of(paths: Iterable[str], reading: Reading) -> Iterator[Row | Reject]:
     for path in paths:
-        yield from rows.read_csv(path, image_root=reading.image_root, working_dir=reading.working_dir)
+        for row in rows.read_csv(path, image_root=reading.image_root, working_dir=reading.working_dir):
+            if interrupts.requested():
+                raise Interrupted('interrupted', where=path, do=f'run it again: {command.this_command()}')
+            yield row
 
 
 def _key_of_cell(row: Row) -> str:

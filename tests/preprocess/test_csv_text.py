@@ -1,6 +1,9 @@
 """Bytes of a CSV -> records and their lines."""
 
+import csv
 import gzip
+import io
+import random
 from pathlib import Path
 
 import pytest
@@ -47,8 +50,9 @@ def test_a_quote_inside_an_unquoted_cell_is_a_character(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('broken', 'problem'),
     [
-        (b'"open.jpg,rose', 'unexpected end of data'),
-        (b'"a" b.jpg,rose', "',' expected after '\"'"),
+        (b'"open.jpg,rose', 'a quote that opens a cell is never closed'),
+        (b'"a" b.jpg,rose', 'text follows the quote that closes a cell'),
+        (b'"long' + b'x' * 200_000, 'field larger than field limit (131072)'),
         (b'"a.jpg,rose\nx"y,tulip', None),
     ],
 )
@@ -119,3 +123,14 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         csv_text.check(str(tmp_path / 'nothing.csv'))
     with pytest.raises(InputError, match='this is a directory'):
         csv_text.check(str(tmp_path))
+
+
+def test_whatever_a_csv_writer_writes_is_read_back(tmp_path: Path) -> None:
+    dice = random.Random(4)
+    given = [
+        [''.join(dice.choices('ab ,"\'\n\r#|é日', k=dice.randrange(1, 9))) for _ in range(dice.randrange(2, 5))]
+        for _ in range(2000)
+    ]
+    text = io.StringIO()
+    csv.writer(text).writerows(given)
+    assert [record.cells for record in records(tmp_path, text.getvalue().encode())] == given

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from preprocess import files
+from preprocess import files, interrupts
 from preprocess.documents import DocsConfig, DocsResult, create_docs
-from preprocess.failures import InputError, UsageError
+from preprocess.failures import InputError, Interrupted, UsageError
 from preprocess.rows import Row, read_csv
 from preprocess.samples import Reading
 from preprocess.splits import side
@@ -390,3 +390,11 @@ def test_rows_of_which_nothing_can_be_made_say_why(tmp_path: Path, text: str, wh
 def test_impossible_settings_are_not_born(tmp_path: Path, settings: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         docs(tmp_path, 'x', **settings)
+
+
+def test_a_request_to_stop_is_followed_and_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interrupts, 'requested', lambda: True)
+    for source in (flowers(tmp_path / 'set', 2), csv_of(tmp_path, 'a.jpg,rose\n')):
+        with pytest.raises(Interrupted, match='interrupted'):
+            docs(tmp_path, source)
+    assert not files.exists(f'{tmp_path}/docs')
