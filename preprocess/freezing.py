@@ -1,7 +1,7 @@
 """A network -> a frozen graph with the names every reader relies on (TensorFlow)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
@@ -10,7 +10,11 @@ from preprocess import files
 from preprocess.compiled import PIXELS, VECTORS
 from preprocess.failures import InputError
 
-_STATEFUL = {'VarHandleOp', 'ReadVariableOp', 'Variable', 'VariableV2', 'HashTableV2', 'MutableHashTableV2', 'PyFunc'}
+# What can't be a constant, and what has no place in an encoder: state, tables, Python, files.
+_REFUSED = {
+    *('VarHandleOp', 'ReadVariableOp', 'Variable', 'VariableV2', 'HashTableV2', 'MutableHashTableV2'),
+    *('PyFunc', 'PyFuncStateless', 'EagerPyFunc', 'ReadFile', 'WriteFile', 'MatchingFiles', 'Save', 'SaveV2'),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +24,7 @@ class Network:
     encode: Callable[[tf.Tensor], tf.Tensor]
     input_shape: tuple[int, int, int]
     owner: object = None  # keeps the variables alive
-    notes: tuple[str, ...] = field(default=())  # what was assumed, to be told to the user
+    notes: tuple[str, ...] = ()  # what was assumed, to be told to the user
 
 
 def from_graph_def(graph_def: tf.compat.v1.GraphDef, *, pixels: str, vectors: str) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -62,7 +66,7 @@ def freeze(network: Network, *, where: str) -> tuple[bytes, int]:
         vectors = tf.ensure_shape(answer, (None, vector_size))
         tf.identity(vectors, name=VECTORS.partition(':')[0])
     graph_def = graph.as_graph_def()
-    _refuse_state(graph_def, where)
+    _refuse_ops(graph_def, where)
     return graph_def.SerializeToString(), vector_size
 
 
@@ -76,11 +80,11 @@ def _vector_size(answer: tf.Tensor, where: str) -> int:
     )
 
 
-def _refuse_state(graph_def: tf.compat.v1.GraphDef, where: str) -> None:
+def _refuse_ops(graph_def: tf.compat.v1.GraphDef, where: str) -> None:
     nodes = [*graph_def.node, *(node for function in graph_def.library.function for node in function.node_def)]
-    if left := sorted({node.op for node in nodes} & _STATEFUL):
+    if left := sorted({node.op for node in nodes} & _REFUSED):
         raise InputError(
             f'the encoder can not be frozen into constants: {", ".join(left)} remain in its graph',
             where=where,
-            do='give a model without tables, state and Python code',
+            do='give a model without tables, state, files and Python code',
         )
