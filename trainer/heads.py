@@ -29,8 +29,10 @@ class HeadSpec:
     def __post_init__(self) -> None:
         if self.kind not in HEADS:
             raise ValueError(f'unknown head {self.kind!r}; choose from {", ".join(HEADS)}')
-        if self.input_size < 1 or self.classes < 2 or self.hidden_units < 0:
-            raise ValueError(f'a head needs numbers in, two classes or more out, and hidden units from 0 up: {self}')
+        if self.input_size < 1 or self.hidden_units < 0:
+            raise ValueError(f'a head takes numbers, and has hidden units from 0 up: {self}')
+        if self.classes < (1 if self.multi_label else 2):
+            raise ValueError(f'a head tells two classes apart, or more: {self}')
         if not 0 <= self.dropout < 1:
             raise ValueError(f'dropout is the fraction dropped, from 0 up to but not including 1, got {self.dropout}')
 
@@ -81,7 +83,7 @@ def initial_weights(spec: HeadSpec, seed: int) -> tuple[Floats, ...]:
 
 
 def logits(spec: HeadSpec, weights: Sequence[tf.Tensor], embeddings: tf.Tensor, *, drop: Drop) -> tf.Tensor:
-    """What training differentiates; `drop` is the drop-out, applied to the input of the last layer."""
+    """What training differentiates; `drop` is the drop-out, applied to hidden layers."""
     return HEADS[spec.kind].logits(weights, embeddings, drop)
 
 
@@ -108,8 +110,8 @@ def _softmax_shapes(spec: HeadSpec) -> tuple[Shape, ...]:
 def _softmax_logits(weights: Sequence[tf.Tensor], embeddings: tf.Tensor, drop: Drop) -> tf.Tensor:
     values = embeddings
     for matrix, bias in zip(weights[:-2:2], weights[1:-2:2], strict=True):
-        values = tf.nn.relu(tf.matmul(values, matrix) + bias)
-    return tf.matmul(drop(values), weights[-2]) + weights[-1]
+        values = drop(tf.nn.relu(tf.matmul(values, matrix) + bias))
+    return tf.matmul(values, weights[-2]) + weights[-1]
 
 
 HEADS = {'softmax': Head(_softmax_shapes, _softmax_logits)}

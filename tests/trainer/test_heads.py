@@ -41,10 +41,21 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others():
     assert not np.array_equal(one, other)
 
 
-def test_drop_out_acts_on_the_input_of_the_last_layer():
+def test_drop_out_acts_on_the_hidden_layer():
     weights = [tf.constant(w) for w in heads.initial_weights(_SPEC, 0)]
     nothing_left = heads.logits(_SPEC, weights, tf.ones((1, 3)), drop=tf.zeros_like)
     np.testing.assert_array_equal(nothing_left, [[0, 0]])
+
+
+def test_plain_softmax_has_nothing_to_drop():
+    spec = HeadSpec(input_size=3, classes=2, hidden_units=0)
+    weights = [tf.constant(w) for w in heads.initial_weights(spec, 0)]
+    dropped, kept = (heads.logits(spec, weights, tf.ones((1, 3)), drop=drop) for drop in (tf.zeros_like, tf.identity))
+    np.testing.assert_array_equal(dropped, kept)
+
+
+def test_one_label_is_enough_where_a_row_may_have_several():
+    assert HeadSpec(input_size=3, classes=1, multi_label=True).classes == 1
 
 
 @pytest.mark.parametrize(
