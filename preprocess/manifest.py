@@ -97,8 +97,14 @@ class Manifest:
 
     def write(self, path: str) -> None:
         """Publish the manifest: from here on its shards count."""
+        files.write_atomic(path, self.data())
+
+    def data(self) -> bytes:
+        """The file's content, JSON."""
         content = {'version': FORMAT_VERSION, **asdict(self), 'part': str(self.part) if self.part else None}
-        files.write_atomic(path, (json.dumps(content, indent=1, ensure_ascii=False) + '\n').encode())
+        text = json.dumps(content, indent=1, ensure_ascii=False) + '\n'
+        # A path that isn't UTF-8 holds surrogates, whose backslash form is JSON's own.
+        return text.encode('utf-8', 'backslashreplace')
 
     @classmethod
     def read(cls, path: str) -> 'Manifest':
@@ -204,13 +210,22 @@ def check_alike(manifests: Mapping[str, Manifest]) -> None:
                 )
 
 
+def is_whole(name: SetName, manifest: Manifest) -> bool:
+    """Whether every shard a manifest lists is there, as it lists it."""
+    try:
+        list(_checked(name, manifest))
+    except InputError:
+        return False
+    return True
+
+
 _Found = tuple[list[FoundShard], dict[SetName, Manifest]]
 
 
 def _find(word: str) -> _Found:
     if files.is_dir(word):
         return _find_folder(word)
-    if _sets_in(files.parent(word), files.name(word)):
+    if sets_in(files.parent(word), files.name(word)):
         return _find_prefix(word)
     matches = files.glob(word)
     if matches:
@@ -225,7 +240,7 @@ def _find(word: str) -> _Found:
 
 
 def _find_folder(folder: str) -> _Found:
-    names = sorted({found.name for found in _sets_in(folder)})
+    names = sorted({found.name for found in sets_in(folder)})
     if not names:
         raise InputError(
             'no manifest in this folder',
@@ -242,7 +257,7 @@ def _find_folder(folder: str) -> _Found:
 
 
 def _find_prefix(prefix: str) -> _Found:
-    manifests = {name: Manifest.read(name.manifest()) for name in _sets_in(files.parent(prefix), files.name(prefix))}
+    manifests = {name: Manifest.read(name.manifest()) for name in sets_in(files.parent(prefix), files.name(prefix))}
     _check_parts_complete(manifests)
     return [shard for name, manifest in manifests.items() for shard in _checked(name, manifest)], manifests
 
@@ -251,7 +266,7 @@ def _find_matches(pattern: str, matches: Sequence[str]) -> _Found:
     pattern, *matches = (files.join(files.parent(path), files.name(path)) for path in [pattern, *matches])
     listed: dict[str, tuple[SetName, Shard]] = {}
     manifests: dict[SetName, Manifest] = {}
-    names = [name for folder in dict.fromkeys(map(files.parent, matches)) for name in _sets_in(folder)]
+    names = [name for folder in dict.fromkeys(map(files.parent, matches)) for name in sets_in(folder)]
     for name in names:
         manifest = Manifest.read(name.manifest())
         vouched = {files.join(name.directory, shard.file): shard for shard in manifest.shards}
@@ -269,7 +284,7 @@ def _find_matches(pattern: str, matches: Sequence[str]) -> _Found:
     return [FoundShard(path, listed[path][1].records if path in listed else None) for path in matches], manifests
 
 
-def _sets_in(folder: str, name: str | None = None) -> list[SetName]:
+def sets_in(folder: str, name: str | None = None) -> list[SetName]:
     """The sets (of that name) whose manifests are in a folder, whole ones before parts, in order."""
     if not files.is_dir(folder):
         return []
@@ -302,11 +317,8 @@ def _check_listed(path: str, listed: Collection[str], names: Sequence[SetName]) 
         return
     folder, file = files.parent(path), files.name(path)
     for name in names:
-        beside = name.directory == folder
-        if beside and (
-            file.startswith((f'{name.name}-', f'{name.name}.'))
-            or any(files.parent(other) == folder for other in listed)
-        ):
+        is_named_like_it = file.startswith((f'{name.name}-', f'{name.name}.'))
+        if name.directory == folder and (is_named_like_it or any(files.parent(other) == folder for other in listed)):
             raise InputError(
                 f'{name.manifest()} does not list this file: it is left over from another run or was put there',
                 where=path,

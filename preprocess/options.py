@@ -1,0 +1,194 @@
+"""What preprocessing is asked for: the settings, their flags and their defaults."""
+
+import argparse
+import re
+from dataclasses import dataclass
+
+from preprocess import files
+from preprocess.command import FlagParser
+from preprocess.encoders import EncoderSpec
+from preprocess.failures import UsageError
+from preprocess.set_names import Part, SetName
+
+DEFAULT_ENCODER = 'inception_v3'
+DEFAULT_MAX_REJECT_FRACTION = 0.05
+STORE = 'embeddings'
+VERBOSITIES = ('DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL')
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetConfig:
+    """One set of records: from which rows, by which dictionary, to which PREFIX."""
+
+    input_path: str
+    input_dict: str
+    output_path: str
+    part: Part | None = None
+    image_root: str | None = None
+    ignore_label_case: bool = False
+    multi_label: bool = False
+    limit: int | None = None
+    shards: int | None = None  # None: as many as the size asks for
+
+    def __post_init__(self) -> None:
+        name = files.name(self.output_path)
+        if self.output_path.endswith('/') or not re.fullmatch(r'[^.*?\[\],][^*?\[\],]*', name):
+            raise UsageError(
+                f'{self.output_path!r} is no PREFIX for records',
+                where='--output_path',
+                do='give a folder and a name without * ? [ ] or a comma, like out/preprocessed/train',
+            )
+        if self.limit is not None and self.limit < 1:
+            raise UsageError(f'the limit must be 1 or more, got {self.limit}', where='--limit', do='leave it out')
+        if self.shards is not None and self.shards < 1:
+            raise UsageError(f'{self.shards} record files', where='shards', do='give 1 or more')
+
+    @property
+    def name(self) -> SetName:
+        """Where the records go."""
+        return SetName.of(files.without_scheme(self.output_path), self.part)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddingConfig:
+    """How pictures become vectors, and where these are kept."""
+
+    encoder: str = DEFAULT_ENCODER
+    encoder_weights: str | None = None
+    engine: str = 'tensorflow'
+    precision: str = 'float32'
+    embedding_store: str | None = None  # None: `embeddings` beside the records
+    max_reject_fraction: float = DEFAULT_MAX_REJECT_FRACTION
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.max_reject_fraction <= 1:
+            raise UsageError(
+                f'a fraction is between 0 and 1, got {self.max_reject_fraction}',
+                where='--max_reject_fraction',
+                do='give 0.05 for five of a hundred rows',
+            )
+
+    @property
+    def spec(self) -> EncoderSpec:
+        """The encoder asked for; a UsageError when there is no such one."""
+        return EncoderSpec(
+            name=self.encoder, weights=self.encoder_weights, engine=self.engine, precision=self.precision
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreprocessConfig:
+    """What `preprocess.run` is asked for."""
+
+    records: SetConfig
+    embedding: EmbeddingConfig
+    job_name: str | None = None
+    num_workers: int | None = None
+    overwrite: bool = False
+    verbosity: str = 'INFO'
+
+    def __post_init__(self) -> None:
+        if self.num_workers is not None and self.num_workers < 1:
+            raise UsageError(f'{self.num_workers} workers', where='--num_workers', do='give 1 or more')
+
+    @property
+    def beam_args(self) -> list[str]:
+        """Our flags that Beam's runners know under the same names."""
+        known = {'job_name': self.job_name, 'num_workers': self.num_workers}
+        return [f'--{name}={value}' for name, value in known.items() if value is not None]
+
+
+def add_flags(parser: FlagParser) -> None:
+    """The flags of `preprocess.run`."""
+    parser.add_argument('--input_path', required=True, metavar='CSV', help='labelled CSVs: a comma list and/or globs')
+    parser.add_argument('--input_dict', required=True, metavar='DICT', help='dict.txt: one label a line')
+    parser.add_argument(
+        '--output_path', required=True, metavar='PREFIX', help='folder and name of the records, like out/train'
+    )
+    parser.add_argument(
+        '--shard', type=_part, metavar='I/N', help='embed only part I (from 0) of N; a PREFIX then takes all N'
+    )
+    add_row_flags(parser)
+    parser.add_argument('--limit', type=int, metavar='N', help='take N pictures only, spread over the classes')
+    add_embedding_flags(parser)
+    parser.add_argument('--job_name', help="the job's name, for runners that keep one")
+    parser.add_argument('--num_workers', type=int, metavar='N', help='workers, for runners that start them')
+    parser.add_argument('--overwrite', action='store_true', help='make the records again, whatever is there')
+    parser.add_argument(
+        '--verbosity', type=str.upper, choices=VERBOSITIES, default='INFO', help='what log.txt holds (default INFO)'
+    )
+
+
+def add_row_flags(parser: FlagParser) -> None:
+    """The flags that say how rows are read."""
+    parser.add_argument(
+        '--image_root', metavar='DIR', help="what relative paths start from (default: the CSV's folder)"
+    )
+    parser.add_argument('--ignore_label_case', action='store_true', help='match labels whatever their case')
+    parser.add_argument('--multi_label', action='store_true', help='a picture may have several labels')
+
+
+def add_embedding_flags(parser: FlagParser) -> None:
+    """The flags that say how pictures become vectors."""
+    parser.add_argument(
+        '--encoder',
+        default=DEFAULT_ENCODER,
+        help=f'a Keras application, mini, hub:URL or a model directory (default {DEFAULT_ENCODER})',
+    )
+    parser.add_argument(
+        '--encoder_weights', metavar='FILE', help="a Keras weights file, or random (default: ImageNet's)"
+    )
+    parser.add_argument('--engine', default='tensorflow', help='what runs the network (default tensorflow)')
+    parser.add_argument('--precision', default='float32', help='what it computes in (default float32)')
+    parser.add_argument('--embedding_store', metavar='DIR', help='where vectors are kept; may be shared')
+    parser.add_argument(
+        '--max_reject_fraction',
+        type=float,
+        default=DEFAULT_MAX_REJECT_FRACTION,
+        metavar='F',
+        help=f'stop when more of the rows are rejected (default {DEFAULT_MAX_REJECT_FRACTION})',
+    )
+
+
+def from_flags(found: argparse.Namespace) -> PreprocessConfig:
+    """The settings in parsed flags."""
+    records = SetConfig(
+        input_path=found.input_path,
+        input_dict=found.input_dict,
+        output_path=found.output_path,
+        part=found.shard,
+        image_root=found.image_root,
+        ignore_label_case=found.ignore_label_case,
+        multi_label=found.multi_label,
+        limit=found.limit,
+    )
+    return PreprocessConfig(
+        records=records,
+        embedding=embedding_from_flags(found),
+        job_name=found.job_name,
+        num_workers=found.num_workers,
+        overwrite=found.overwrite,
+        verbosity=found.verbosity,
+    )
+
+
+def embedding_from_flags(found: argparse.Namespace) -> EmbeddingConfig:
+    """The settings that `add_embedding_flags` asked for."""
+    return EmbeddingConfig(
+        encoder=found.encoder,
+        encoder_weights=found.encoder_weights,
+        engine=found.engine,
+        precision=found.precision,
+        embedding_store=found.embedding_store,
+        max_reject_fraction=found.max_reject_fraction,
+    )
+
+
+def _part(text: str) -> Part:
+    index, slash, of = text.partition('/')
+    if not slash or not index.isdigit() or not of.isdigit():
+        raise argparse.ArgumentTypeError(f'{text!r} is not i/n, like 0/4')
+    try:
+        return Part(int(index), int(of))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

@@ -1,0 +1,127 @@
+"""Pictures: what every set says of one, settled; and its bytes."""
+
+import hashlib
+import itertools
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from preprocess import files, images, rows, subsets
+from preprocess.image_formats import ImageError
+from preprocess.rows import Reject, Row
+from preprocess.sets import SetJob
+
+_REASONS: tuple[tuple[type[OSError], str], ...] = (
+    (FileNotFoundError, 'missing'),
+    (NotADirectoryError, 'missing'),
+    (PermissionError, 'forbidden'),
+    (IsADirectoryError, 'is-a-directory'),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """The row that takes a picture into a set."""
+
+    set_index: int
+    label_ids: tuple[int, ...]
+    group: str | None
+    source: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture and the rows that want it, at most one for each set."""
+
+    uri: str
+    uses: tuple[Use, ...]
+
+    def rejects(self, *, stage: str, reason: str, message: str) -> list[tuple[int, Reject]]:
+        """A reject for every set that wanted it."""
+        return [(use.set_index, Reject(use.source, use.line, self.uri, stage, reason, message)) for use in self.uses]
+
+
+@dataclass
+class Settled:
+    """What became of some rows; rejects and duplicates by set."""
+
+    pictures: list[Picture] = field(default_factory=list)
+    rejects: dict[int, list[Reject]] = field(default_factory=lambda: defaultdict(list))
+    duplicates: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+
+
+def read_rows(job: SetJob, csvs: Sequence[str]) -> Iterator[Row | Reject]:
+    """The rows of this set's share of some CSVs, in order; those that can't be used as rejects."""
+    found = itertools.chain.from_iterable(
+        rows.read_csv(path, image_root=job.image_root, working_dir=job.working_dir) for path in csvs
+    )
+    own: Iterator[Row | Reject] = (row for row in found if _is_own(row, job))
+    if job.limit is not None:
+        own = iter(subsets.spread([row for row in own if isinstance(row, Row)], job.limit))
+    for row in own:
+        yield _checked(row, job)
+
+
+def settle(found: Iterable[tuple[int, Row]], jobs: Sequence[SetJob]) -> Settled:
+    """Rows with their sets' numbers -> pictures; repeats are counted once, contradictions rejected."""
+    by_uri: dict[str, dict[int, list[Row]]] = defaultdict(lambda: defaultdict(list))
+    for set_index, row in found:
+        by_uri[row.uri][set_index].append(row)
+    settled = Settled()
+    for uri in sorted(by_uri):
+        uses = []
+        for set_index, same in sorted(by_uri[uri].items()):
+            job = jobs[set_index]
+            resolved = rows.resolve_duplicates(same, ignore_case=job.ignore_label_case)
+            settled.rejects[set_index] += resolved.rejects
+            settled.duplicates[set_index] += resolved.duplicates
+            if kept := resolved.kept:
+                uses.append(Use(set_index, _ids(kept, job), kept.group, kept.source, kept.line))
+        if uses:
+            settled.pictures.append(Picture(uri, tuple(uses)))
+    return settled
+
+
+def read_bytes(uri: str) -> bytes:
+    """A picture's bytes; ImageError says why there are none."""
+    try:
+        # One byte above the limit is enough for the pixel policy to refuse it.
+        return files.read_bytes(uri, limit=images.MAX_BYTES + 1)
+    except OSError as error:
+        reason = next((reason for kind, reason in _REASONS if isinstance(error, kind)), 'unreadable')
+        raise ImageError(reason, error.strerror or str(error)) from error
+
+
+def hash_of(text: str) -> int:
+    """A number that spreads texts evenly, the same on every machine."""
+    data = text.encode('utf-8', 'surrogateescape')
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), 'big')
+
+
+def _is_own(row: Row | Reject, job: SetJob) -> bool:
+    if job.name.part is None:
+        return True
+    # By the picture and not by the line: all rows of one picture must meet in one part.
+    place = row.uri or (f'{row.source}:{row.row}' if isinstance(row, Reject) else '')
+    return hash_of(place) % job.name.part.of == job.name.part.index
+
+
+def _checked(row: Row | Reject, job: SetJob) -> Row | Reject:
+    if isinstance(row, Reject):
+        return row
+    if row.is_footage:
+        return rows.reject(row, stage='rows', reason='footage', message='a video, or a stretch of one')
+    found = _label_ids(row, job)
+    return found if isinstance(found, Reject) else row
+
+
+def _label_ids(row: Row, job: SetJob) -> tuple[int, ...] | Reject:
+    return rows.label_ids(row, job.labels, ignore_case=job.ignore_label_case, multi_label=job.multi_label)
+
+
+def _ids(row: Row, job: SetJob) -> tuple[int, ...]:
+    found = _label_ids(row, job)
+    if isinstance(found, Reject):
+        raise ValueError(f'a row came through that has no place here: {found}')
+    return found

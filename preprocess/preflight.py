@@ -1,0 +1,126 @@
+"""What can be known of a set before anything heavy starts: usable inputs, its settings, what is there already."""
+
+import gzip
+import itertools
+import os
+from dataclasses import dataclass
+
+from preprocess import files, manifest, rows, settings
+from preprocess.failures import InputError
+from preprocess.labels import Labels
+from preprocess.manifest import Manifest
+from preprocess.options import SetConfig
+from preprocess.publishing import other_divisions
+from preprocess.rows import Reject, Row
+from preprocess.settings import Json
+
+# Rows looked at for a label that is known. A CSV that hides its first one behind more of them fails later, not wrongly.
+ROWS_LOOKED_AT = 20_000
+_SAMPLE_BYTES = 1 << 16
+_GZIP_MAGIC = b'\x1f\x8b'
+# CSVs of paths pack about this well.
+_GZIP_RATIO = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """A set's inputs, checked."""
+
+    config: SetConfig
+    csvs: tuple[str, ...]
+    labels: Labels
+    working_dir: str
+    settings: dict[str, Json]
+    about_rows: int
+
+
+def check(config: SetConfig, *, encoder_key: str, encoder: str) -> Inputs:
+    """The inputs of a set; InputError when they can't be used."""
+    labels = Labels.read(config.input_dict)
+    csvs = tuple(rows.expand_inputs(config.input_path))
+    working_dir = os.getcwd()
+    _check_labels(config, csvs, labels)
+    return Inputs(
+        config=config,
+        csvs=csvs,
+        labels=labels,
+        working_dir=working_dir,
+        settings={
+            **{f'input {files.absolute(path)}': files.sha256(path) for path in csvs},
+            'labels': list(labels.names),
+            'image_root': files.absolute(config.image_root) if config.image_root else None,
+            'ignore_label_case': config.ignore_label_case,
+            'multi_label': config.multi_label,
+            'limit': config.limit,
+            'shard': str(config.part) if config.part else None,
+            'encoder': encoder,
+            'encoder_key': encoder_key,
+        },
+        about_rows=_about_rows(csvs) // (config.part.of if config.part else 1),
+    )
+
+
+def find_complete(inputs: Inputs, *, replace: bool) -> Manifest | None:
+    """The set's manifest when it is there, whole, and made with the same settings; one made with others is refused."""
+    name = inputs.config.name
+    if not replace and (others := other_divisions(name)):
+        raise InputError(
+            f'{others[0].manifest()} is of the same set, divided otherwise',
+            where=name.manifest(),
+            do='choose another --output_path, or replace it with --overwrite',
+        )
+    if not files.exists(name.manifest()):
+        return None
+    there = Manifest.read(name.manifest())
+    if settings.digest(inputs.settings) != there.digest:
+        if replace:
+            return None
+        raise InputError(
+            f'these records were made otherwise ({"; ".join(settings.changes(there.settings, inputs.settings))})',
+            where=name.manifest(),
+            do='choose another --output_path, or replace them with --overwrite',
+        )
+    return there if manifest.is_whole(name, there) else None
+
+
+def _check_labels(config: SetConfig, csvs: tuple[str, ...], labels: Labels) -> None:
+    """Stop early when no row has a label that is known: it is the wrong dictionary, or the wrong CSV."""
+    found = itertools.chain.from_iterable(rows.read_csv(path, image_root=config.image_root) for path in csvs)
+    first: Reject | None = None
+    looked_at = 0
+    for row in itertools.islice(found, ROWS_LOOKED_AT):
+        looked_at += 1
+        ids = _ids(row, config, labels)
+        if not isinstance(ids, Reject):
+            return
+        first = first or (ids if ids.reason == 'unknown-label' else None)
+    if first and looked_at < ROWS_LOOKED_AT:
+        raise InputError(
+            f'no label of the CSV is in the dictionary: {first.message}',
+            where=f'{first.source}:{first.row}',
+            do=f'check that {config.input_dict} belongs to it, or try --ignore_label_case',
+        )
+
+
+def _ids(row: Row | Reject, config: SetConfig, labels: Labels) -> tuple[int, ...] | Reject:
+    if isinstance(row, Reject):
+        return row
+    return rows.label_ids(row, labels, ignore_case=config.ignore_label_case, multi_label=config.multi_label)
+
+
+def _about_rows(csvs: tuple[str, ...]) -> int:
+    return sum(_about_rows_of(path) for path in csvs)
+
+
+def _about_rows_of(path: str) -> int:
+    """The number of rows, from the size and the first few: the same for the same file."""
+    size = files.stat(path).size
+    with files.open_read(path) as opened:
+        head = opened.read(_SAMPLE_BYTES)
+        if head.startswith(_GZIP_MAGIC):
+            opened.seek(0)
+            size *= _GZIP_RATIO
+            with gzip.GzipFile(fileobj=opened) as unpacked:
+                head = unpacked.read(_SAMPLE_BYTES)
+    lines = max(1, head.count(b'\n') + (not head.endswith(b'\n')))
+    return lines if len(head) < _SAMPLE_BYTES else size * lines // len(head)

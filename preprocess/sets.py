@@ -1,0 +1,84 @@
+"""Sets of records in the making: what every worker must know of them, and where it puts what isn't finished."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from preprocess import decoders, files
+from preprocess.embedder import Hands
+from preprocess.engines import Engine
+from preprocess.labels import Labels
+from preprocess.manifest import EncoderInfo
+from preprocess.set_names import SetName
+from preprocess.settings import Json
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetJob:
+    """A set to be made from labelled CSVs."""
+
+    index: int
+    name: SetName
+    csvs: tuple[str, ...]
+    labels: Labels
+    image_root: str | None
+    working_dir: str
+    ignore_label_case: bool
+    multi_label: bool
+    limit: int | None
+    max_reject_fraction: float
+    shards: int
+    encoder: EncoderInfo
+    vector_size: int
+    settings: Mapping[str, Json]
+    run_id: str
+    replace: bool = False
+
+    @property
+    def work(self) -> str:
+        """The folder for this run's unfinished files; hidden, so that no glob for records enters it."""
+        return files.join(work_folder(self.name), self.run_id)
+
+    @property
+    def read_tasks(self) -> list[tuple[str, ...]]:
+        """CSVs that are read together: each alone, but all at once where a limit is to be spread over them."""
+        return [self.csvs] if self.limit is not None else [(path,) for path in self.csvs]
+
+    def path(self, file: str) -> str:
+        """A finished file beside the records."""
+        return files.join(self.name.directory, file)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddingJob:
+    """All sets that are made in one go, and what embeds them."""
+
+    sets: tuple[SetJob, ...]
+    load_engine: Callable[[], Engine]
+    encoder_key: str
+    store: str
+    hands: Hands
+    buckets: int
+    decode: str = decoders.DECODE
+    decode_timeout_s: float = decoders.TIMEOUT_S
+
+    @property
+    def tallies(self) -> str:
+        """Where workers report how far they are."""
+        return files.join(self.sets[0].work, 'tallies')
+
+    @property
+    def staging(self) -> str:
+        """Where unfinished pieces lie."""
+        return staging_folder(self.store, self.sets[0].name)
+
+
+def staging_folder(store: str, name: SetName) -> str:
+    """A place in the store for unfinished pieces; whoever holds the set's claim may clear it."""
+    place = files.absolute(name.manifest()).encode('utf-8', 'surrogateescape')
+    return files.join(store, f'.writing-{hashlib.sha256(place).hexdigest()[:16]}')
+
+
+def work_folder(name: SetName) -> str:
+    """Where all runs of a set put unfinished files; whoever holds the set's claim may clear it."""
+    return files.join(name.directory, f'.{name.stem}.work')

@@ -1,0 +1,63 @@
+"""What workers report while they work, in small files of counts; and the driver's one word back: stop.
+
+Files serve threads, processes and machines alike. The counts are for showing: a bundle that is done twice counts twice.
+"""
+
+import json
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable
+
+from preprocess import files
+
+WRITE_EVERY_S = 1.0
+_STOP = 'stop'
+
+
+class Tally:
+    """One worker's counts; written at most once a second, and when it is closed."""
+
+    def __init__(self, directory: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._directory = directory
+        self._path = files.join(directory, f'{uuid.uuid4().hex}.json')
+        self._clock = clock
+        self._counts: Counter[str] = Counter()
+        self._written: Counter[str] = Counter()
+        self._looked = self._wrote = clock()
+        self._stop = False
+
+    def add(self, **counts: int) -> None:
+        """Count something."""
+        self._counts.update(counts)
+        if self._clock() - self._wrote >= WRITE_EVERY_S:
+            self.write()
+
+    def write(self) -> None:
+        """Bring the file up to date."""
+        self._wrote = self._clock()
+        if self._counts != self._written:
+            self._written = Counter(self._counts)
+            files.write_atomic(self._path, json.dumps(self._counts).encode())
+
+    def should_stop(self) -> bool:
+        """Whether the driver asked for an orderly stop; looked up once a second."""
+        if not self._stop and self._clock() - self._looked >= WRITE_EVERY_S:
+            self._looked = self._clock()
+            self._stop = files.exists(files.join(self._directory, _STOP))
+        return self._stop
+
+
+def ask_to_stop(directory: str) -> None:
+    """Tell every worker that reports to this directory to stop after its current piece."""
+    files.write_atomic(files.join(directory, _STOP), b'')
+
+
+def total(directory: str) -> Counter[str]:
+    """The sum over all workers that report to this directory."""
+    summed: Counter[str] = Counter()
+    if files.is_dir(directory):
+        for found in files.list_dir(directory):
+            if found.uri.endswith('.json') and not files.name(found.uri).startswith('.'):
+                summed.update(json.loads(files.read_bytes(found.uri)))
+    return summed
