@@ -34,7 +34,7 @@ setup(
     python_requires='>=3.11,<3.14',
     packages=['preprocess', 'trainer', 'predict'],
     py_modules=['pipeline'],
-    package_data={'preprocess': ['mini/*']},
+    package_data={'preprocess': ['mini/*'], 'trainer': ['templates/*']},
     install_requires=TRAIN_AND_PREDICT,
     extras_require={'beam': BEAM, 'dev': DEV, 'all': BEAM + DEV},
     entry_points={'console_scripts': ['headlight = pipeline:main']},

@@ -1,0 +1,157 @@
+"""A model examined: its records found, checked, scored, measured and compared; nothing is written."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from preprocess import interrupts, manifest
+from preprocess.command import this_command
+from preprocess.failures import Interrupted, UsageError
+from preprocess.labels import Labels
+from preprocess.manifest import RecordSet
+from trainer import accounts, agreement, data, embedded_set, leakage, notices, scored_set, scoring
+from trainer.accounts import Account
+from trainer.embedded_set import EmbeddedSet
+from trainer.evaluation import ServingAgreement, SetResult
+from trainer.leakage import Leakage
+from trainer.metrics import Ints
+from trainer.scored_set import Question, ScoredSet, Yardsticks
+from trainer.scoring import ExportedModel
+
+TRAIN, EVAL, TEST = 'train', 'eval', 'test'
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A set as it was found, and in memory; of a very large one only one record of `every` so many."""
+
+    found: RecordSet
+    rows: EmbeddedSet
+    every: int
+
+
+@dataclass(frozen=True, eq=False)
+class Examination:
+    """Everything that was found out, by the names of the sets."""
+
+    model: ExportedModel
+    found: Mapping[str, RecordSet]
+    scored: Mapping[str, ScoredSet]
+    results: Mapping[str, SetResult]
+    leakage: Leakage | None
+    serving_agreement: ServingAgreement | None
+    accounts: tuple[Account, ...]
+    notices: tuple[str, ...]
+
+
+def examine(
+    model: ExportedModel, paths: Mapping[str, tuple[str, ...]], *, positive_label: str | None, seed: int
+) -> Examination:
+    """Score the eval set (and the test set), and hold the model against simpler answers; `paths` by set."""
+    question = Question(model.labels, model.threshold, _known(positive_label, model), seed)
+    sets = {name: _load(model, name, paths[name]) for name in (TRAIN, EVAL, TEST) if paths.get(name)}
+    scored = {name: _scored(model, one.rows, question) for name, one in sets.items() if name != TRAIN}
+    shared: Leakage | None = None
+    twins: Mapping[str, Ints] = {}
+    if TRAIN in sets:
+        _stop_if_asked()
+        shared, twins = leakage.find([one.rows for one in sets.values()], model.labels, seed=seed)
+    _stop_if_asked()
+    yardsticks = _yardsticks(model, sets, question)
+    results = {name: one.result(yardsticks, twins.get(name)) for name, one in scored.items()}
+    _stop_if_asked()
+    again = _agreement(model, sets[EVAL].found, scored[EVAL])
+    told = tuple(_accounts(model, sets))
+    return Examination(
+        model=model,
+        found={name: one.found for name, one in sets.items()},
+        scored=scored,
+        results=results,
+        leakage=shared,
+        serving_agreement=again,
+        accounts=told,
+        notices=(*_notices_of_sets(sets, told), *_notices(results, shared, again)),
+    )
+
+
+def _known(positive_label: str | None, model: ExportedModel) -> str | None:
+    if positive_label is None or positive_label in model.labels:
+        return positive_label
+    nearest = Labels(model.labels).nearest(positive_label)
+    raise UsageError(
+        f'the model has no label {positive_label!r}',
+        where='--positive_label',
+        do=f'did you mean {nearest!r}?' if nearest else f'give one of {", ".join(model.labels)}',
+    )
+
+
+def _load(model: ExportedModel, name: str, specs: tuple[str, ...]) -> Loaded:
+    found = manifest.find_records(specs)
+    scoring.check(model, found)
+    every = 1
+    # Only the training set can do with a sample: nothing is said of its single rows.
+    while name == TRAIN and not data.fits_in_memory(2 * (found.records or 0) * model.vector_size * 4 // every):
+        every *= 2
+    rows = embedded_set.load(found, name, every=every)
+    scoring.check_rows(model, rows, where=', '.join(specs))
+    _stop_if_asked()
+    return Loaded(found, rows, every)
+
+
+def _scored(model: ExportedModel, rows: EmbeddedSet, question: Question) -> ScoredSet:
+    asked = rows if model.unlabelled_class is None else rows.with_unlabelled_class(model.unlabelled_class)
+    return ScoredSet(asked, model.scores(rows.vectors), question)
+
+
+def _yardsticks(model: ExportedModel, sets: Mapping[str, Loaded], question: Question) -> Yardsticks:
+    """From the training records; else from what the model knows of them; else from the eval set itself."""
+    if TRAIN in sets:
+        rows = sets[TRAIN].rows
+        extra = model.unlabelled_class
+        return scored_set.yardsticks(rows if extra is None else rows.with_unlabelled_class(extra), question)
+    if model.manifest:
+        known = model.manifest.counts_per_label
+        counts = [known.get(name, 0) for name in model.record_labels]
+        extra_count = [model.manifest.unlabelled] if model.unlabelled_class is not None else []
+        return Yardsticks([*counts, *extra_count], 'of the training set', None)
+    counts = sets[EVAL].rows.counts(len(model.labels))
+    return Yardsticks(counts, 'of the eval set, for want of the training set', None)
+
+
+def _agreement(model: ExportedModel, found: RecordSet, scored: ScoredSet) -> ServingAgreement | None:
+    """Needed where the records were not made by the graph, at the precision, that the model holds."""
+    made_by = found.encoder
+    if made_by is None or model.picture_shape is None:
+        return None
+    if (made_by.engine, made_by.precision) == ('tensorflow', 'float32'):
+        return None  # equal to 1e-5 by construction
+    return agreement.measure(scored.rows.uris, scored.scores, model.picture_shape, model.score_pixels)
+
+
+def _accounts(model: ExportedModel, sets: Mapping[str, Loaded]) -> Iterator[Account]:
+    if TRAIN not in sets and model.manifest:
+        yield accounts.of_manifest(TRAIN, model.manifest, model.record_labels)
+    for one in sets.values():
+        yield accounts.of_set(one.found, one.rows, model.record_labels)
+
+
+def _notices_of_sets(sets: Mapping[str, Loaded], told: tuple[Account, ...]) -> Iterator[str]:
+    for one in sets.values():
+        if one.every > 1:
+            yield from notices.of_sample(one.rows.name, len(one.rows))
+    for account in told:
+        if account.name == TRAIN:
+            yield from notices.of_training(account.per_label)
+
+
+def _notices(results: Mapping[str, SetResult], shared: Leakage | None, again: ServingAgreement | None) -> Iterator[str]:
+    for result in results.values():
+        yield from notices.of_set(result)
+    for overlap in shared.overlaps if shared else ():
+        yield from notices.of_overlap(overlap)
+    if again:
+        yield from notices.of_agreement(again)
+
+
+def _stop_if_asked() -> None:
+    if interrupts.requested():
+        raise Interrupted('evaluation stopped; nothing was written', where='trainer.evaluate', do=this_command())

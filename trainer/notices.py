@@ -1,0 +1,76 @@
+"""What a reader should know before trusting the figures: one sentence each."""
+
+from collections.abc import Iterator, Mapping
+
+from trainer.evaluation import ServingAgreement, SetResult
+from trainer.leakage import Overlap
+from trainer.wording import named, percent, pictures
+
+# Below this many rows the interval is wider than most differences anyone wants to see.
+_FEW_ROWS = 50
+# Less than what bfloat16 and int8 are held to on photographs.
+_GOOD_AGREEMENT = 0.96
+
+
+def of_set(result: SetResult) -> Iterator[str]:
+    """About the figures of one set."""
+    metrics, where = result.metrics, f'{result.name} set'
+    if metrics.examples < _FEW_ROWS:
+        yield f'The {where} has {pictures(metrics.examples)} with a label only: its figures are rough.'
+    absent = [name for name, figures in metrics.per_class.items() if not figures.support]
+    if absent:
+        yield f'No picture of the {where} has the label {named(absent)}.'
+    answered = [name for name, figures in metrics.per_class.items() if figures.predicted]
+    if len(answered) == 1 and len(metrics.per_class) > 1:
+        yield f'The model gives every picture of the {where} the same label, {answered[0]}.'
+    if metrics.accuracy_interval[0] <= result.majority_class.accuracy:
+        yield (
+            f'On the {where} the model is not clearly better than always giving the most common label '
+            f'({percent(metrics.accuracy)} against {percent(result.majority_class.accuracy)}).'
+        )
+    logistic = result.logistic_regression
+    if logistic and logistic.accuracy > metrics.accuracy_interval[1]:
+        yield (
+            f'Logistic regression on the same vectors does better on the {where} ({percent(logistic.accuracy)}): '
+            'train for more steps, or with another learning rate or a smaller head.'
+        )
+    if result.twins and result.accuracy_without_twins is not None:
+        yield (
+            f'Of {pictures(result.rows)} in the {where}, {result.twins:,} also stand in the training set, or nearly; '
+            f'accuracy on the others is {percent(result.accuracy_without_twins)}.'
+        )
+
+
+def of_training(counts: Mapping[str, int]) -> Iterator[str]:
+    """About what was trained on: pictures of each label."""
+    absent = [name for name, count in counts.items() if not count]
+    if absent:
+        yield f'No training picture has the label {named(absent)}: the model can not know it.'
+
+
+def of_sample(name: str, rows: int) -> Iterator[str]:
+    """About a set too large for the memory."""
+    yield f'The {name} set does not fit in memory: it was compared, and the regression fitted, by {rows:,} of its rows.'
+
+
+def of_overlap(overlap: Overlap) -> Iterator[str]:
+    """About what two sets share."""
+    if overlap.groups:
+        yield (
+            f'{overlap.groups:,} groups are in both the {overlap.left} and the {overlap.right} set '
+            f'({named(overlap.group_examples, of=overlap.groups)}): the figures say little about new groups.'
+        )
+    if overlap.contradicting:
+        yield (
+            f'Under another label in the {overlap.left} set: {pictures(overlap.contradicting)} of the '
+            f'{overlap.right} set, or near copies. One of the two labels is wrong.'
+        )
+
+
+def of_agreement(agreement: ServingAgreement) -> Iterator[str]:
+    """About the exported model against the records."""
+    if agreement.same_label is not None and agreement.same_label < _GOOD_AGREEMENT:
+        yield (
+            f'The exported model gives {percent(agreement.same_label)} of {pictures(agreement.pictures)} the label '
+            'their records give: embed with --engine tensorflow --precision float32 for equal scores.'
+        )
