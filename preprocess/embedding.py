@@ -25,6 +25,7 @@ from preprocess.set_names import SetName
 from preprocess.sets import EmbeddingJob, SetJob, staging_folder, work_folder
 
 ENCODERS = 'encoder'
+LOG = 'log.txt'
 # Rows settled together: what one worker holds in memory at a time.
 _ROWS_PER_BUCKET = 1024
 _MOST_BUCKETS = 4096
@@ -193,7 +194,8 @@ def _run(job: EmbeddingJob, beam_args: Sequence[str]) -> None:
             if is_interrupted:
                 tally.ask_to_stop(job.tallies)
 
-        jobs.run(lambda pipeline: pipeline | transforms.EmbedSets(job), beam_args, look=look)
+        log = None if files.is_remote(job.sets[0].work) else job.sets[0].path(LOG)
+        jobs.run(lambda pipeline: pipeline | transforms.EmbedSets(job), beam_args, look=look, log=log)
 
 
 def _device() -> str:

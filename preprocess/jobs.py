@@ -2,6 +2,8 @@
 
 import logging
 import os
+import shlex
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,15 +24,24 @@ LOOK_EVERY_S = 0.5
 _LOCAL = (None, 'DirectRunner', 'FnApiRunner')
 
 
-def run(build: 'Callable[[Pipeline], None]', beam_args: Sequence[str], *, look: Callable[[bool], None]) -> None:
-    """Run what `build` wires; `look(interrupted)` is called twice a second meanwhile."""
+def run(
+    build: 'Callable[[Pipeline], object]',
+    beam_args: Sequence[str],
+    *,
+    look: Callable[[bool], None],
+    log: str | None = None,
+) -> None:
+    """Run what `build` wires; `look(interrupted)` is called twice a second meanwhile.
+
+    What local worker processes have to say goes to the file `log`.
+    """
     from apache_beam import Pipeline
     from apache_beam.options.pipeline_options import PipelineOptions
 
     options = PipelineOptions(list(beam_args))
-    with _children_find_us(), _watched(look):
+    with _children_find_us(), _threads_fail_quietly(), _watched(look):
         try:
-            pipeline = Pipeline(runner=_runner(options), options=options)
+            pipeline = Pipeline(runner=_runner(options, log or os.devnull), options=options)
             build(pipeline)
             result = pipeline.run()
             state = result.wait_until_finish()
@@ -62,17 +73,24 @@ def describe(beam_args: Sequence[str]) -> str:
     return f'locally, {workers} {kind}{"es" if kind == "process" else "s"}' if kind else 'locally, in this process'
 
 
-def _runner(options: 'PipelineOptions') -> 'PipelineRunner':
-    from apache_beam.options.pipeline_options import StandardOptions
+def _runner(options: 'PipelineOptions', log: str) -> 'PipelineRunner':
+    from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
     from apache_beam.runners.portability.fn_api_runner import FnApiRunner
     from apache_beam.runners.runner import create_runner
+    from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
     name = options.view_as(StandardOptions).runner
     if name not in _LOCAL:
         return create_runner(name)
     # The name goes on to workers as an option; the instance is what runs.
     options.view_as(StandardOptions).runner = 'FnApiRunner'
-    return FnApiRunner()
+    direct = options.view_as(DirectOptions)
+    if direct.direct_running_mode != 'multi_processing':
+        return FnApiRunner()
+    # The runner would start Beam's worker for this mode; ours is given to it as what is to run in any mode.
+    direct.direct_running_mode = 'in_memory'
+    command_line = f'exec {shlex.quote(sys.executable)} -m preprocess.worker_process 2>>{shlex.quote(log)}'
+    return FnApiRunner(default_environment=SubprocessSDKEnvironment.from_command_string(command_line))
 
 
 def _whole_text(error: BaseException) -> str:
@@ -98,6 +116,21 @@ def _children_find_us() -> 'Iterator[None]':
             del os.environ['PYTHONPATH']
         else:
             os.environ['PYTHONPATH'] = before
+
+
+@contextmanager
+def _threads_fail_quietly() -> 'Iterator[None]':
+    """A runner's thread that ends with an error is for the log: what it means comes out of the runner."""
+    before = threading.excepthook
+
+    def log_it(ended: threading.ExceptHookArgs) -> None:
+        _log.error('a thread of the runner ended', exc_info=ended.exc_value)
+
+    threading.excepthook = log_it
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 @contextmanager

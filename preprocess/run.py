@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from preprocess import command, files, options
-from preprocess.embedding import Existing
+from preprocess.embedding import LOG, Existing, Machinery
 from preprocess.embedding import embed_sets as embed_sets  # what pipeline.py calls
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, *, machinery: Machinery | None = None) -> int:
     """One set of labelled CSVs -> one set of records."""
     parser = command.FlagParser(
         'python -m preprocess.run',
@@ -17,9 +17,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     found, beam_args = command.parse_with_beam(parser, argv)
     config = options.from_flags(found)
     if not files.is_remote(config.records.output_path):
-        command.log_to(files.join(config.records.name.directory, 'log.txt'), verbosity=config.verbosity)
+        command.log_to(files.join(config.records.name.directory, LOG), verbosity=config.verbosity)
     existing = Existing.REDO if config.overwrite else Existing.KEEP
-    embed_sets([config.records], config.embedding, [*config.beam_args, *beam_args], existing=existing)
+    beam_args = [*config.beam_args, *beam_args]
+    embed_sets([config.records], config.embedding, beam_args, existing=existing, machinery=machinery)
     return 0
 
 
