@@ -4,6 +4,7 @@ import argparse
 import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, fields
+from typing import NamedTuple
 
 from preprocess import files
 from preprocess.command import FlagParser
@@ -125,6 +126,7 @@ class TrainConfig:
     export_last: bool = False
     write_predictions: bool = False
     overwrite: bool = False
+    redo_if_changed: bool = False  # train anew, instead of refusing, where the directory holds another training
     learning: Learning = field(default_factory=Learning)
     schedule: Schedule = field(default_factory=Schedule)
 
@@ -248,10 +250,14 @@ def schedule_from_flags(found: argparse.Namespace) -> Schedule:
 
 def from_flags(found: argparse.Namespace, environment: Environment) -> TrainConfig:
     """The training that flags ask for; what they leave out is the environment's."""
+    places = _places(found.output_path or found.job_dir, environment)
     return TrainConfig(
         train_data_paths=_paths(found.train_data_paths, environment.train_data),
         eval_data_paths=_paths(found.eval_data_paths, environment.eval_data),
-        **_places(found.output_path or found.job_dir, environment),
+        output_path=places.output_path,
+        model_dir=places.model_dir,
+        checkpoint_dir=places.checkpoint_dir,
+        log_dir=places.log_dir,
         label_count=found.label_count,
         input_dict=found.input_dict,
         encoder=found.encoder,
@@ -268,15 +274,24 @@ def _paths(given: Sequence[str] | None, of_environment: str | None) -> tuple[str
     return tuple(given or ([of_environment] if of_environment else []))
 
 
-def _places(given: str | None, environment: Environment) -> dict[str, str]:
-    """Where things go: below a directory that was named, else where the cloud keeps them."""
+class _Places(NamedTuple):
+    """Where things go; '' where that follows from the output path."""
+
+    output_path: str
+    model_dir: str = ''
+    checkpoint_dir: str = ''
+    log_dir: str = ''
+
+
+def _places(given: str | None, environment: Environment) -> _Places:
+    """Below a directory that was named, else where the cloud keeps things."""
     if given:
         # Trials of one study are told the same directory.
-        return {'output_path': files.join(given, environment.trial) if environment.trial else given}
+        return _Places(files.join(given, environment.trial) if environment.trial else given)
     known = [place for place in (environment.model_dir, environment.checkpoint_dir, environment.log_dir) if place]
-    return {
-        'output_path': files.parent(known[0]) if known else '',
-        'model_dir': environment.model_dir or '',
-        'checkpoint_dir': environment.checkpoint_dir or '',
-        'log_dir': environment.log_dir or '',
-    }
+    return _Places(
+        files.parent(known[0]) if known else '',
+        environment.model_dir or '',
+        environment.checkpoint_dir or '',
+        environment.log_dir or '',
+    )

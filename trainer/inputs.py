@@ -7,6 +7,7 @@ from preprocess.encoders import EncoderSpec
 from preprocess.failures import InputError
 from preprocess.labels import Labels
 from preprocess.manifest import FoundShard, Manifest, RecordSet
+from preprocess.set_names import SetName
 from preprocess.settings import Json, digest
 from trainer import classes
 from trainer.config import TrainConfig
@@ -32,6 +33,14 @@ class Inputs:
     def vector_size(self) -> int | None:
         """How many numbers an embedding has."""
         return self.manifests[0].vector_size if self.manifests else None
+
+    @property
+    def manifest_json(self) -> str | None:
+        """The first manifest as it is written."""
+        for records in (self.train, self.eval):
+            for one in records.manifests[:1]:
+                return files.read_text(_path(one, records))
+        return None
 
     @property
     def encoder_dir(self) -> str | None:
@@ -88,7 +97,7 @@ def _content(shard: FoundShard) -> str:
 
 def _path(one: Manifest, records: RecordSet) -> str:
     directory = records.directories[records.manifests.index(one)]
-    return files.join(directory, f'manifest.{one.name}.json')
+    return SetName(directory, one.name, one.part).manifest()
 
 
 def _check_flags(config: TrainConfig, said: Manifest) -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from trainer import heads
 from trainer.batches import Work
+from trainer.checkpoints import Snapshot
 from trainer.class_weights import Weights
 from trainer.heads import Floats, HeadSpec
 from trainer.optimizers import OPTIMIZERS
@@ -29,14 +30,6 @@ class Recipe:
     seed: int
     nodes: int = 1
     node: int = 0
-
-
-@dataclass(frozen=True, eq=False)
-class Snapshot:
-    """Everything of a network that changes: weights, and the optimizer's slots for each of them."""
-
-    weights: tuple[Floats, ...]
-    slots: tuple[Floats, ...]
 
 
 class Network:

@@ -1,7 +1,6 @@
 """How good a network is on a whole set while it trains: loss, accuracy, AUC, and whether it tells inputs apart."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,27 +10,13 @@ from trainer.data import ExampleSet, Ints
 from trainer.heads import Floats
 from trainer.metrics import mean_of, positive_class
 from trainer.network import Network
+from trainer.result import Quality
 
 # Sorting is what AUC costs: of larger sets, evenly spread rows are looked at.
 _AUC_SCORES = 50_000_000
 # float32 scores that differ by less say the same of every input.
 _SAME = 1e-6
 MULTI_LABEL_THRESHOLD = 0.5
-
-
-@dataclass(frozen=True)
-class Quality:
-    """What was measured over a whole set."""
-
-    loss: float
-    accuracy: float
-    auc: float | None
-    constant: bool = False  # the scores are the same for every input
-
-    def text(self, majority: float) -> str:
-        """`0.463, 0.763 (majority class 0.500), AUC 0.812`: loss and accuracy as the earlier trainers wrote them."""
-        auc = '' if self.auc is None else f', AUC {self.auc:.3f}'
-        return f'{self.loss:.3f}, {self.accuracy:.3f} (majority class {majority:.3f}){auc}'
 
 
 def measure(network: Network, examples: ExampleSet, *, batch_size: int, with_auc: bool = True) -> Quality:

@@ -1,0 +1,138 @@
+"""`python -m trainer.task`: records -> trained head -> SavedModel, by itself, as a cloud job, or as a node of several."""
+
+import json
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from preprocess import command, files, settings
+from preprocess.claims import Claim
+from preprocess.command import FlagParser
+from preprocess.progress import say
+from trainer import config as configuration
+from trainer import environment as surroundings
+from trainer import export, inputs, training
+from trainer.config import TrainConfig
+from trainer.environment import Environment
+from trainer.export import ModelParts
+from trainer.result import TrainResult
+
+if TYPE_CHECKING:
+    from trainer.data import ExampleSet
+    from trainer.heads import Floats
+
+# Beside the checkpoints: which weights and which encoder the exported model was made of.
+_EXPORTED = 'exported.json'
+_THRESHOLD = 0.5
+_BATCH = 4096
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train, export, and write predictions where they are asked for."""
+    parser = FlagParser(
+        'python -m trainer.task',
+        'Train a head on embedded records and export it with its encoder as a SavedModel.',
+        epilog='The same command again continues, or says that there is nothing to do.',
+    )
+    configuration.add_flags(parser)
+    found = parser.parse_args(argv)
+    environment = surroundings.read(os.environ)
+    if not environment.trains:
+        say(f'nothing to do for a {environment.role}: the nodes that train keep the weights and evaluate themselves')
+        return
+    for line in configuration.retired_lines(found):
+        say(line)
+    run(configuration.from_flags(found, environment), environment)
+
+
+def run(config: TrainConfig, environment: Environment) -> None:
+    """Everything this process has to do."""
+    if not environment.is_chief:
+        training.follow(config, environment)
+        return
+    if not files.is_remote(config.output_path):
+        command.log_to(files.join(config.output_path, 'log.txt'), verbosity=config.schedule.verbosity)
+    with Claim(files.join(config.output_path, '.claim'), doing='trainer.task'):
+        result = training.train(config, environment)
+        export_trained(config, result)
+        if config.write_predictions:
+            write_predictions(config, result)
+    for line in summary(config, result):
+        say(line)
+
+
+def export_trained(config: TrainConfig, result: TrainResult, *, keep_previous: bool = False) -> bool:
+    """Export the chosen weights of a complete training; False when the model there is made of just these."""
+    found = inputs.find(config)
+    encoder = training.encoder_of(config, found)
+    made_of = settings.digest(
+        {
+            'training': result.digest,
+            'step': result.chosen.step,
+            'encoder': encoder.key if encoder else None,
+            'labels': list(result.classes.names),
+        }
+    )
+    marker = files.join(config.checkpoint_dir, _EXPORTED)
+    if _marked(marker) == made_of and files.exists(files.join(config.model_dir, 'saved_model.pb')):
+        say(f'the model is exported already: skipped ({config.model_dir})')
+        return False
+    parts = ModelParts(result.head(), result.classes.names, encoder, _THRESHOLD, found.manifest_json)
+    files.delete(marker)
+    export.export_model(parts, config.model_dir, keep_previous=keep_previous)
+    files.write_atomic(marker, json.dumps({'made_of': made_of}).encode())
+    return True
+
+
+def write_predictions(config: TrainConfig, result: TrainResult) -> None:
+    """eval/predictions.csv: what the chosen weights say of every evaluation record."""
+    from trainer import data, predictions
+    from trainer.predictions import Predictions
+
+    found = inputs.find(config)
+    raw = data.read('evaluation', found.eval, stream=config.schedule.streaming_eval)
+    examples = data.examples(raw, result.classes)
+    scores = _scores(result, examples)
+    names = result.classes.names
+    threshold = _THRESHOLD if result.classes.multi_label else None
+    path = files.join(config.output_path, 'eval', 'predictions.csv')
+    predictions.write(
+        path,
+        Predictions(
+            tuple(examples.uris()),
+            tuple(data.label_texts(examples, names)),
+            predictions.answers(scores, names, threshold=threshold),
+            scores,
+            names,
+        ),
+    )
+    say(f'{len(scores):,} predictions are in {path}')
+
+
+def summary(config: TrainConfig, result: TrainResult) -> list[str]:
+    """What came out, in a few lines."""
+    chosen, which = result.chosen, 'last' if result.export_last else 'best'
+    return [
+        f'{result.steps:,} steps; the {which} weights are those of step {chosen.step:,}',
+        f'- on train set {chosen.train.text(result.majority_train)}',
+        f'-- on eval set {chosen.eval.text(result.majority_eval)}',
+        f'the model is in {config.model_dir}; curves: tensorboard --logdir {config.log_dir}',
+    ]
+
+
+def _marked(marker: str) -> str | None:
+    try:
+        return str(json.loads(files.read_text(marker))['made_of'])
+    except FileNotFoundError:
+        return None
+
+
+def _scores(result: TrainResult, examples: 'ExampleSet') -> 'Floats':
+    import numpy as np
+
+    head = result.head()
+    return np.concatenate([head.scores(embeddings) for _, embeddings in examples.batches(_BATCH)])
+
+
+if __name__ == '__main__':
+    command.run(main)

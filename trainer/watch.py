@@ -1,0 +1,210 @@
+"""What the chief does between stretches of steps: measure both sets, keep the best weights, save, tell."""
+
+import logging
+import math
+import time
+from dataclasses import dataclass, replace
+
+from preprocess import files
+from preprocess.failures import RunFailed
+from preprocess.progress import say
+from trainer import checkpoints, history, quality, scalars
+from trainer.checkpoints import Best, Checkpoint
+from trainer.config import SELECT_BY, Learning, Schedule
+from trainer.data import ExampleSet
+from trainer.environment import Environment
+from trainer.heads import Floats
+from trainer.history import CurvePoint
+from trainer.network import Network
+from trainer.pace import Pace
+from trainer.result import Quality, Scored
+from trainer.scalars import Scalars
+
+_log = logging.getLogger(__name__)
+# Steps between two looks up: the chief's word reaches the other nodes, and checkpoints are taken, only there.
+STRETCH = 25
+# What selecting the best may cost of training's time, when a step costs three times a score; by sizes and not by the
+# clock, so that the same steps are looked at, and the same weights are best, on every machine.
+_SELECTION_SHARE = 0.1
+_SCORES_A_STEP = 3
+# Without a full evaluation in between, so much time may be lost by a kill.
+_SAVE_EVERY_S = 10.0
+_SAVING_SHARE = 20
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Watched:
+    """What is watched, and by which rules."""
+
+    train: ExampleSet
+    evaluation: ExampleSet
+    majority_train: float
+    majority_eval: float
+    max_steps: int
+    learning: Learning
+    schedule: Schedule
+    environment: Environment
+    checkpoint_dir: str
+    log_dir: str
+
+    @property
+    def batch_size(self) -> int:
+        """Examples a step on all nodes together."""
+        return self.learning.batch_size * max(len(self.environment.nodes), 1)
+
+
+class Watch:
+    """The chief's memory of a training; what must survive a kill is in its checkpoints."""
+
+    def __init__(self, watched: Watched, network: Network) -> None:
+        self._watched = watched
+        self._network = network
+        self._pace = Pace(watched.schedule.eval_interval_secs, watched.schedule.min_train_eval_rate)
+        self._scalars = Scalars(watched.log_dir)
+        self._best: Best | None = None
+        self._history: tuple[CurvePoint, ...] = ()
+        self._seconds_before = 0.0
+        self._select_every = stretches(len(watched.evaluation), watched.batch_size)
+        self._last: Scored | None = None
+        self._saved_step = -1
+        self._saved_at, self._saving_s = time.monotonic(), 0.0
+        self._was_constant = False
+
+    def resume(self, kept: Checkpoint) -> None:
+        """Go on from a checkpoint."""
+        self._best, self._history, self._seconds_before = kept.best, kept.history, kept.seconds
+        self._select_every = kept.select_every
+        self._saved_step = kept.step
+
+    def is_over(self, step: int) -> bool:
+        """Whether there is nothing more to do."""
+        patience = self._watched.learning.early_stopping_steps
+        stale = self._best is not None and patience is not None and step - self._best.step >= patience
+        return step >= self._watched.max_steps or stale
+
+    def look_up(self, step: int, losses: Floats) -> None:
+        """Called after each stretch of steps, with the training loss of each."""
+        at_the_end = step >= self._watched.max_steps
+        if at_the_end or step % self._select_every == 0:
+            if at_the_end or self._pace.due():
+                self._evaluate(step, losses)
+            else:
+                self._select(step)
+        now = time.monotonic()
+        if now - self._saved_at > max(_SAVE_EVERY_S, _SAVING_SHARE * self._saving_s):
+            with self._pace.evaluating():
+                self.save(step)
+
+    def save(self, step: int) -> None:
+        """Write a checkpoint, and the curves up to here."""
+        if step == self._saved_step:
+            return
+        begun = time.monotonic()
+        kept = Checkpoint(
+            step=step,
+            network=self._network.snapshot(),
+            best=self._best,
+            seconds=self._seconds,
+            select_every=self._select_every,
+            history=self._history,
+        )
+        directory = self._watched.checkpoint_dir
+        checkpoints.save(directory, kept)
+        files.write_atomic(files.join(directory, history.FILE), history.text(self._history).encode())
+        self._saved_step, self._saved_at = step, time.monotonic()
+        self._saving_s = self._saved_at - begun
+
+    def finish(self, step: int) -> tuple[Scored, Scored]:
+        """The best and the last weights, measured; everything is written when this returns."""
+        if self._last is None or self._last.step != step:
+            self._evaluate(step, None)
+        self.save(step)
+        self._scalars.close()
+        last = self._last
+        best = self._best
+        if last is None or best is None:
+            raise RuntimeError('an evaluation without a result')
+        if best.step == step:
+            return last, last
+        self._network.use(best.weights)
+        return Scored(best.step, self._measure(self._watched.train), self._measure(self._watched.evaluation)), last
+
+    @property
+    def _seconds(self) -> float:
+        return self._seconds_before + self._pace.elapsed_s
+
+    def _select(self, step: int) -> None:
+        """See whether these weights are the best yet, and what the curves need where that costs as little."""
+        watched = self._watched
+        with self._pace.selecting():
+            of_eval = self._measure(watched.evaluation, with_auc=watched.learning.select_by == 'eval_auc')
+            self._keep_if_best(step, of_eval)
+            both = len(watched.train) + len(watched.evaluation)
+            cheap = self._select_every >= stretches(both, watched.batch_size)
+            of_train = self._measure(watched.train, with_auc=False) if cheap else None
+            self._add_point(step, of_train, of_eval)
+        if self._pace.selects_too_often():
+            self._select_every *= 2
+            self._tell(f'Looking for the best every {self._select_every} steps from now on: it took too long')
+
+    def _evaluate(self, step: int, losses: Floats | None) -> None:
+        """Measure both sets in full, tell and write what came out."""
+        watched = self._watched
+        with self._pace.evaluating():
+            of_train, of_eval = self._measure(watched.train), self._measure(watched.evaluation)
+            self._last = Scored(step, of_train, of_eval)
+            self._keep_if_best(step, of_eval)
+            self._add_point(step, of_train, of_eval)
+            if losses is not None:
+                self._scalars.write(scalars.TRAIN, step, {'loss': float(losses.mean())})
+            self._scalars.flush()
+            scalars.report_trial(watched.environment, step, of_eval)
+            self.save(step)
+        self._tell(
+            f'Eval, step {step}:\n- on train set {of_train.text(watched.majority_train)}\n'
+            f'-- on eval set {of_eval.text(watched.majority_eval)}'
+        )
+        if of_train.constant and not self._was_constant:
+            say('warning: the scores are the same for every input; try another --learning_rate, or look at the records')
+        self._was_constant = of_train.constant
+        if line := self._pace.evaluated():
+            self._tell(line)
+
+    def _measure(self, examples: ExampleSet, *, with_auc: bool = True) -> Quality:
+        return quality.measure(
+            self._network, examples, batch_size=self._watched.schedule.eval_batch_size, with_auc=with_auc
+        )
+
+    def _keep_if_best(self, step: int, of_eval: Quality) -> None:
+        by = self._watched.learning.select_by
+        value = {'eval_loss': of_eval.loss, 'eval_accuracy': of_eval.accuracy, 'eval_auc': of_eval.auc}[by]
+        if value is None or not math.isfinite(of_eval.loss):
+            raise RunFailed(
+                f'loss became NaN at step {step}, on the evaluation set',
+                where=self._watched.checkpoint_dir,
+                do='look for NaN in the records, or train with --overwrite and a smaller --learning_rate',
+            )
+        sign = 1 if SELECT_BY[by] else -1
+        if self._best is None or sign * value > sign * self._best.value:
+            self._best = Best(step, value, self._network.snapshot().weights)
+
+    def _add_point(self, step: int, of_train: Quality | None, of_eval: Quality) -> None:
+        point = CurvePoint(step, self._seconds, eval_loss=of_eval.loss, eval_accuracy=of_eval.accuracy)
+        point = replace(point, eval_auc=of_eval.auc)
+        self._scalars.quality(scalars.EVAL_SET, step, of_eval)
+        if of_train is not None:
+            self._scalars.quality(scalars.TRAIN_SET, step, of_train)
+            point = replace(point, train_loss=of_train.loss, train_accuracy=of_train.accuracy, train_auc=of_train.auc)
+        self._history = (*self._history, point)
+
+    def _tell(self, line: str) -> None:
+        if self._watched.schedule.talks:
+            say(line)
+        else:
+            _log.info('%s', line)
+
+
+def stretches(examples: int, batch_size: int) -> int:
+    """After how many steps measuring so many examples takes no more than its share of the time."""
+    steps = examples / (_SCORES_A_STEP * _SELECTION_SHARE * batch_size)
+    return STRETCH * max(math.ceil(steps / STRETCH), 1)
