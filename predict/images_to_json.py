@@ -68,10 +68,7 @@ def _parser() -> FlagParser:
 
 def _shape(options: argparse.Namespace) -> tuple[int, int, int]:
     if options.model_dir is not None:
-        shape = Description.read(options.model_dir).input_shape
-        if shape is None:
-            raise InputError('this model takes no pictures', where=options.model_dir, do='give one with an encoder')
-        return shape
+        return Description.read(options.model_dir).shape_for_pictures(options.model_dir)
     size = DEFAULT_SIZE if options.size is None else options.size
     if not 1 <= size <= 4096:
         raise UsageError(f'--size is from 1 to 4096, got {size}', where=_PROG, do="give the encoder's side")

@@ -2,16 +2,9 @@
 
 import numpy as np
 
-from preprocess import files, images
+from preprocess import images, pictures
 from preprocess.image_formats import ImageError
 from preprocess.images import Pixels, Shape
-
-_REASONS: tuple[tuple[type[OSError], str], ...] = (
-    (FileNotFoundError, 'missing'),
-    (NotADirectoryError, 'missing'),
-    (PermissionError, 'forbidden'),
-    (IsADirectoryError, 'is-a-directory'),
-)
 
 
 def file_bytes(source: str | bytes | Pixels) -> bytes:
@@ -20,12 +13,7 @@ def file_bytes(source: str | bytes | Pixels) -> bytes:
         return source
     if not isinstance(source, str):
         return images.png_bytes(source)
-    try:
-        # One byte above the limit is enough for the policy to refuse it.
-        return files.read_bytes(source, limit=images.MAX_BYTES + 1)
-    except OSError as error:
-        reason = next((reason for kind, reason in _REASONS if isinstance(error, kind)), 'unreadable')
-        raise ImageError(reason, error.strerror or str(error)) from error
+    return pictures.read_bytes(source)
 
 
 def square(source: str | bytes | Pixels, shape: Shape) -> Pixels:

@@ -61,14 +61,11 @@ def test_the_earlier_tools_command_line_resizes_to_the_square_of_the_pixel_polic
     np.testing.assert_array_equal(pixels, images.to_pixels((folder / 'a.jpg').read_bytes(), (299, 299, 3)))
 
 
-@pytest.mark.parametrize('flags', [['--size', '32'], ['-r', '--size=32'], ['--model_dir', 'model']])
-def test_the_side_is_given_or_taken_from_the_model(folder, flags):
-    (folder / 'model/assets').mkdir(parents=True)
-    described = {'multi_label': False, 'threshold': 0.5, 'input_shape': [32, 32, 3]}
-    (folder / 'model/assets/model.json').write_text(json.dumps(described))
-    images_to_json.main([*flags, 'a.jpg'])
+@pytest.mark.parametrize('flags', [['--size', '16'], ['-r', '--size=16'], ['--model_dir', '{model}']])
+def test_the_side_is_given_or_taken_from_the_model(folder, tiny_model, flags):
+    images_to_json.main([*(flag.format(model=tiny_model) for flag in flags), 'a.jpg'])
     with Image.open(io.BytesIO(sent()['a.jpg'])) as square:
-        assert square.size == (32, 32)
+        assert square.size == (16, 16)
 
 
 def test_bad_pictures_are_named_with_their_reason_and_the_others_written(folder, capsys):

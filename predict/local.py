@@ -1,0 +1,147 @@
+"""A model and pictures -> a table or JSON Lines: `python -m predict.local --model_dir DIR PICTURE...`."""
+
+import argparse
+import io
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+
+from predict import pictures, request
+from predict.answers import UNSURE, Prediction, Style, visible
+from predict.description import Description
+from predict.pictures import Picture, Unusable
+from preprocess import command, files, interrupts, quiet
+from preprocess.command import FlagParser
+from preprocess.failures import InputError, Interrupted, UsageError
+from preprocess.progress import Progress
+
+EXIT_SOME_FAILED = 4
+_PROG = 'python -m predict.local'
+_EPILOG = """\
+A folder means the pictures in and below it; a pattern in quotes ('shots/*.jpg') is expanded here. `-` reads standard
+input: a picture, or paths, one a line (or ended by NUL, as find -print0 writes them). Names that begin with `-` go
+after `--`. Answers come in the order of the pictures; pictures that fail are named on stderr, and the exit code is 4.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Answer every picture; 4 when some could not be answered."""
+    options = pictures.parse_args(_parser(), argv)
+    _check(options)
+    named = _named(options)
+    _make_printable(as_json=options.json)
+    description = Description.read(options.model_dir)
+    description.shape_for_pictures(options.model_dir)
+    if options.top_k and options.top_k > len(description.labels):
+        raise _mistake(f'--top_k {options.top_k}, but the model has {len(description.labels)} labels', 'give fewer')
+    style = Style(description.labels, description.multi_label, options.top_k)
+    answers = _answers(options.model_dir, named)
+    if options.threshold is not None:
+        answers = (style.decided(answer, options.threshold) for answer in answers)
+    failed = _print_json(answers, style) if options.json else _print_table(answers, style, named)
+    if failed:
+        print(f'{failed:,} of {len(named):,} pictures failed', file=sys.stderr)
+    return EXIT_SOME_FAILED if failed else 0
+
+
+def _parser() -> FlagParser:
+    parser = FlagParser(_PROG, 'Answer pictures with a model.', epilog=_EPILOG)
+    parser.add_argument('pictures', nargs='*', metavar='PICTURE', help='a picture, a folder, a pattern, or - for stdin')
+    parser.add_argument('--model_dir', metavar='DIR', required=True, help='the folder that holds saved_model.pb')
+    parser.add_argument('--request', metavar='FILE', help='a request.json instead of pictures (- for stdin)')
+    parser.add_argument('--json', action='store_true', help='JSON Lines instead of the table')
+    parser.add_argument('--top_k', type=int, metavar='N', help='name the N best labels with their scores')
+    parser.add_argument(
+        '--threshold', type=float, metavar='T', help=f'the score a label needs; when none has it: {UNSURE}'
+    )
+    return parser
+
+
+def _check(options: argparse.Namespace) -> None:
+    if options.threshold is not None and not 0 <= options.threshold <= 1:
+        raise _mistake(f'--threshold is from 0 to 1, got {options.threshold}', 'give a score, say 0.9')
+    if options.top_k is not None and options.top_k < 1:
+        raise _mistake(f'--top_k is 1 or more, got {options.top_k}', 'give how many labels to name')
+    if options.request and options.pictures:
+        raise _mistake('--request and pictures are both given', 'give one of them')
+    if not options.request and not options.pictures:
+        raise _mistake('no picture is given', 'name pictures, a folder, - for stdin, or --request FILE')
+
+
+def _mistake(what: str, do: str) -> UsageError:
+    return UsageError(what, where=_PROG, do=do)
+
+
+def _named(options: argparse.Namespace) -> list[Picture | Unusable]:
+    if not options.request:
+        return pictures.named(options.pictures, sys.stdin.buffer)
+    try:
+        data = sys.stdin.buffer.read() if options.request == '-' else files.read_bytes(options.request)
+    except OSError as error:
+        raise InputError(
+            f'the request can not be read: {error.strerror or error}', where=options.request, do='check the path'
+        ) from error
+    return request.parse(data, where=options.request)
+
+
+def _answers(model_dir: str, named: Sequence[Picture | Unusable]) -> Iterator[Prediction]:
+    with Progress('loading the model'), quiet.loading():
+        # After all that can be wrong without it: TensorFlow takes seconds to load.
+        from predict.model import load
+
+        model = load(model_dir)
+    answers = _until_stopped(model.stream(named))
+    if sys.stdout.isatty():
+        # The rows themselves show how far it has come.
+        yield from answers
+        return
+    with Progress('predicting', total=len(named), unit='pictures') as progress:
+        for answer in answers:
+            progress.advance(failed=int(answer.error is not None))
+            yield answer
+
+
+def _until_stopped(answers: Iterable[Prediction]) -> Iterator[Prediction]:
+    for answer in answers:
+        if interrupts.requested():
+            raise Interrupted('stopped before the last picture', where=_PROG, do=command.this_command())
+        yield answer
+
+
+def _print_json(answers: Iterable[Prediction], style: Style) -> int:
+    failed = 0
+    for answer in answers:
+        failed += _reported(answer)
+        print(json.dumps(style.json(answer), ensure_ascii=False), flush=True)
+    return failed
+
+
+def _print_table(answers: Iterable[Prediction], style: Style, named: Sequence[Picture | Unusable]) -> int:
+    table = style.table(picture.key for picture in named)
+    failed, header = 0, [table.header]
+    for answer in answers:
+        if _reported(answer):
+            failed += 1
+            continue
+        print(*header, table.row(answer), sep='\n', flush=True)
+        header = []
+    return failed
+
+
+def _reported(answer: Prediction) -> bool:
+    """Whether the picture failed, which is then said on stderr."""
+    if answer.error is not None:
+        print(f'error: {visible(answer.key)}: {visible(answer.error)}', file=sys.stderr, flush=True)
+    return answer.error is not None
+
+
+def _make_printable(*, as_json: bool) -> None:
+    """Let any name be printed: JSON is UTF-8 whatever the terminal's encoding, a table escapes what that lacks."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            encoding = 'utf-8' if as_json and stream is sys.stdout else stream.encoding
+            stream.reconfigure(encoding=encoding, errors='backslashreplace')
+
+
+if __name__ == '__main__':
+    command.run(main)
