@@ -15,10 +15,17 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import NDArray
 from PIL import (
+    BmpImagePlugin,
     ExifTags,
+    GifImagePlugin,
     Image,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
 )
 
+from preprocess import image_guards
 from preprocess.image_formats import ImageError, how_broken, refuse_unopened
 
 # Raised when the same bytes would give other pixels: it is part of every encoder's key.
@@ -28,12 +35,22 @@ POLICY_VERSION = 1
 MAX_PIXELS = 89_478_485
 # An uncompressed picture of that many pixels, and room for its header.
 MAX_BYTES = 3 * MAX_PIXELS + 2**20
-# Real progressive JPEGs have about ten scans; each costs a pass over every pixel, so thousands are an attack.
-MAX_JPEG_SCANS = 100
 # The reduced decoding stays this much above the wanted size, where it can't be told from a full one.
 REDUCING_GAP = 2.0
 
-FORMATS = ('JPEG', 'PNG', 'GIF', 'WEBP', 'BMP', 'TIFF')
+# What is read. Importing these modules registers them with Pillow, which so never goes on to load its other plugins
+# (EPS starts Ghostscript). MPO, several JPEGs in one file, comes in as JPEG.
+FORMATS = tuple(
+    str(plugin.format)
+    for plugin in (
+        JpegImagePlugin.JpegImageFile,
+        PngImagePlugin.PngImageFile,
+        GifImagePlugin.GifImageFile,
+        WebPImagePlugin.WebPImageFile,
+        BmpImagePlugin.BmpImageFile,
+        TiffImagePlugin.TiffImageFile,
+    )
+)
 
 Pixels = NDArray[np.uint8]
 Shape = tuple[int, int, int]
@@ -108,6 +125,7 @@ def _open(data: bytes) -> Image.Image:
         raise ImageError('empty-file', 'the file has no bytes')
     if len(data) > MAX_BYTES:
         raise ImageError('too-many-bytes', f'{len(data):,} bytes; the limit is {MAX_BYTES:,}')
+    image_guards.refuse_floods(data)
     try:
         with _named_failures(data):
             image = Image.open(io.BytesIO(data), formats=FORMATS)
@@ -117,8 +135,6 @@ def _open(data: bytes) -> Image.Image:
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise ImageError('too-many-pixels', f'{width:,} x {height:,} pixels; the limit is {MAX_PIXELS:,}')
-    if image.format in ('JPEG', 'MPO') and (scans := data.count(b'\xff\xda')) > MAX_JPEG_SCANS:
-        raise ImageError('corrupt', f'a JPEG of {scans:,} scans; the limit is {MAX_JPEG_SCANS}')
     return image
 
 
@@ -137,6 +153,8 @@ def _named_failures(data: bytes) -> Iterator[None]:
 
 def _orientation(image: Image.Image) -> int:
     """The EXIF orientation, 1 where there is none. (A TIFF was turned by load() already, and says 1.)"""
+    if not image_guards.is_sane_directory(image.info.get('exif', b'').removeprefix(b'Exif\0\0')):
+        return 1
     try:
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))
     except _PILLOW_RAISES:

@@ -23,18 +23,8 @@ class OddPicture(NamedTuple):
 
 def odd_pictures() -> list[OddPicture]:
     """All of them, in a fixed order, under names that differ."""
-    kinds = (
-        _formats,
-        _modes,
-        _turned,
-        _strange_but_fine,
-        _cut,
-        _damaged,
-        _other_formats,
-        _not_pictures,
-        _bombs,
-        _empty,
-    )
+    kinds = (_formats, _modes, _turned, _strange_but_fine, _cut, _damaged, _other_formats, _not_pictures, _bombs)
+    kinds += (_floods, _empty)
     return [OddPicture(*made) for kind in kinds for made in kind()]
 
 
@@ -133,7 +123,7 @@ def _formats() -> Made:
 
 def _modes() -> Made:
     rgb, rgba = photograph(), translucent()
-    palette = rgb.quantize(32)
+    palette = rgb.quantize(256)
     wide = np.asarray(rgb.convert('L')).astype(np.uint16) * 257
     for mode in ('L', 'CMYK'):
         yield f'{mode}.jpg', encoded(rgb.convert(mode), 'JPEG'), 'ok'
@@ -308,9 +298,41 @@ def _bombs() -> Made:
         png(png_header(8, 8), (b'iCCP', profile), (b'IDAT', zlib.compress(bytes(8 * 25)))),
         'too-many-bytes',
     )
+
+
+def _floods() -> Made:
+    """Headers of so many or such greedy pieces that reading them is the attack."""
+    jpeg, pixels = encoded(photograph(), 'JPEG'), (b'IDAT', zlib.compress(bytes(8 * 25)))
     progressive = encoded(photograph(), 'JPEG', progressive=True)
     scan = progressive.rindex(b'\xff\xda')
     yield 'scans.jpg', progressive[:-2] + progressive[scan:-2] * 1000 + b'\xff\xd9', 'corrupt'
+    yield 'segments.jpg', jpeg[:2] + b'\xff\xfe\0\x02' * 20_000 + jpeg[2:], 'corrupt'
+    yield 'chunks.png', png(png_header(8, 8), *[(b'abCd', b'')] * 150_000, pixels), 'corrupt'
+    gif = encoded(photograph(), 'GIF')
+    comment = b'!\xfe' + (b'\xff' + b'x' * 255) * 20_000 + b'\0'
+    begin = 13 + (3 << (gif[10] & 7) + 1)
+    yield 'comment.gif', gif[:begin] + comment + gif[begin:], 'corrupt'
+    size = (
+        (256, 3, 1, 8),
+        (257, 3, 1, 8),
+        (258, 3, 1, 8),
+        (259, 3, 1, 1),
+        (262, 3, 1, 1),
+        (273, 4, 1, 8),
+        (279, 4, 1, 64),
+    )
+    greedy = tiff(*size, *((tag, 7, 1 << 20, 8) for tag in range(40_000, 60_000)), after=bytes(1 << 20))
+    yield 'greedy-tags.tiff', greedy, 'corrupt'
+    yield (
+        'million-strips.tiff',
+        tiff(*size[:5], (273, 4, 2 << 20, 8), (279, 4, 2 << 20, 8), after=bytes(8 << 20)),
+        'corrupt',
+    )
+    exif = tiff(*((tag, 7, 60_000, 8) for tag in range(40_000, 45_000)))
+    segments = [b'Exif\0\0' + exif[at : at + 65_000] for at in range(0, len(exif), 65_000)]
+    app1 = b''.join(b'\xff\xe1' + struct.pack('>H', len(segment) + 2) + segment for segment in segments)
+    yield 'greedy-exif.jpg', jpeg[:2] + app1 + jpeg[2:], 'corrupt'
+    yield 'greedy-exif.png', png(png_header(8, 8), (b'eXIf', exif + bytes(60_000)), pixels), 'ok'
 
 
 def _empty() -> Made:
