@@ -1,6 +1,8 @@
 """Several nodes that learn together: who they are, how they agree, and what happens when one is lost."""
 
 import logging
+import os
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -69,6 +71,12 @@ class Cluster:
         return self.strategy.run(_summed, args=(value,))
 
 
+def device() -> str:
+    """What this process trains on."""
+    gpus = tf.config.list_physical_devices('GPU')
+    return gpus[0].name if gpus else f'{os.cpu_count()} CPU cores'
+
+
 def _summed(value: tf.Tensor) -> tf.Tensor:
     context = tf.distribute.get_replica_context()
     # An argument as it came has no device yet, which all_reduce wants.
@@ -87,4 +95,7 @@ def _strategy(environment: Environment) -> tf.distribute.Strategy:
         rpc_layer='grpc',
     )
     with Progress(f'waiting for all {len(environment.nodes)} nodes (this is node {environment.index})'):
-        return tf.distribute.MultiWorkerMirroredStrategy(resolver)
+        strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver)
+    # TensorFlow has put a handler of its own on SIGTERM, below Python's: ours shall be heard again.
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
+    return strategy

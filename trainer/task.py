@@ -1,4 +1,4 @@
-"""`python -m trainer.task`: records -> trained head -> SavedModel, by itself, as a cloud job, or as a node of several."""
+"""`python -m trainer.task`: records -> trained head -> SavedModel, alone, as a cloud job, or as a node of several."""
 
 import json
 import os
@@ -54,10 +54,10 @@ def run(config: TrainConfig, environment: Environment) -> None:
         command.log_to(files.join(config.output_path, 'log.txt'), verbosity=config.schedule.verbosity)
     with Claim(files.join(config.output_path, '.claim'), doing='trainer.task'):
         result = training.train(config, environment)
-        export_trained(config, result)
+        exported = export_trained(config, result)
         if config.write_predictions:
             write_predictions(config, result)
-    for line in summary(config, result):
+    for line in summary(config, result) if exported or not result.skipped else ():
         say(line)
 
 
@@ -75,7 +75,6 @@ def export_trained(config: TrainConfig, result: TrainResult, *, keep_previous: b
     )
     marker = files.join(config.checkpoint_dir, _EXPORTED)
     if _marked(marker) == made_of and files.exists(files.join(config.model_dir, 'saved_model.pb')):
-        say(f'the model is exported already: skipped ({config.model_dir})')
         return False
     parts = ModelParts(result.head(), result.classes.names, encoder, _THRESHOLD, found.manifest_json)
     files.delete(marker)
@@ -86,6 +85,7 @@ def export_trained(config: TrainConfig, result: TrainResult, *, keep_previous: b
 
 def write_predictions(config: TrainConfig, result: TrainResult) -> None:
     """eval/predictions.csv: what the chosen weights say of every evaluation record."""
+    training.load_tensorflow()
     from trainer import data, predictions
     from trainer.predictions import Predictions
 

@@ -1,6 +1,5 @@
 """One training from its records to its result: found, judged against what is there already, read, fitted."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -43,7 +42,7 @@ def train(config: TrainConfig, environment: Environment = _ALONE) -> TrainResult
     if cluster:
         cluster.agree(_NOTHING_TO_DO if verdict.complete else _TRAIN, interrupted=False)
     if verdict.complete:
-        say(f'training is complete ({verdict.complete.steps:,} steps): skipped')
+        say(f'training is complete ({verdict.complete.steps:,} steps): skipped; its result is in {config.output_path}')
         return verdict.complete
     encoder = encoder_of(config, found)
     cluster = cluster or _join(environment)
@@ -90,20 +89,24 @@ def encoder_of(config: TrainConfig, found: Inputs) -> CompiledEncoder | None:
     )
 
 
-def _join(environment: Environment) -> 'Cluster':
-    """TensorFlow loaded, the device named, and the other nodes there."""
+def load_tensorflow() -> None:
+    """Import TensorFlow without its chatter; GPUs take the memory they need, no more."""
     with quiet.loading():
         import tensorflow as tf
 
-        from trainer.cluster import Cluster
-
         tf.get_logger().setLevel('ERROR')
-        gpus = tf.config.list_physical_devices('GPU')
-        for gpu in gpus:
+        for gpu in tf.config.list_physical_devices('GPU'):
             tf.config.experimental.set_memory_growth(gpu, True)
+
+
+def _join(environment: Environment) -> 'Cluster':
+    """TensorFlow loaded, the device named, and the other nodes there."""
+    load_tensorflow()
+    from trainer import cluster
+
     job = f' (job {environment.job_id})' if environment.job_id else ''
-    say(f'training on {gpus[0].name if gpus else f"{os.cpu_count()} CPU cores"}{job}')
-    return Cluster(environment)
+    say(f'training on {cluster.device()}{job}')
+    return cluster.Cluster(environment)
 
 
 def _plan(config: TrainConfig, described: Mapping[str, Json], examples: 'Sets', nodes: int) -> Plan:
