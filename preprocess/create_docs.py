@@ -16,7 +16,7 @@ from preprocess.progress import say
 from preprocess.samples import Reading
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
+def add_flags(parser: argparse._ActionsContainer) -> None:
     """The flags of splitting alone; `pipeline.py` has them too, beside flags that others share."""
     default = DocsConfig('', '')
     parser.add_argument(

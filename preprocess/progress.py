@@ -78,10 +78,10 @@ class Progress:
             parts.append(f'{self._done:,}{of} {self._unit}'.rstrip() + ',')
             parts.append(f'{rate:,.1f}/s,')
         if self._total and rate and self._done < self._total:
-            parts.append(f'about {_duration((self._total - self._done) / rate)} left,')
+            parts.append(f'about {duration((self._total - self._done) / rate)} left,')
         if self._failed:
             parts.append(f'{self._failed:,} failed,')
-        parts.append(f'{_duration(elapsed_s)} so far')
+        parts.append(f'{duration(elapsed_s)} so far')
         return ' '.join(parts)
 
 
@@ -112,7 +112,8 @@ class _Bar:
         print(line, file=sys.stderr, flush=True)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """A time as people say it."""
     if seconds < 90:
         return f'{seconds:.0f} s'
     minutes = seconds / 60

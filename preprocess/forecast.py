@@ -1,0 +1,174 @@
+"""What a run will read, write and take, before it is started: the input counted, a few pictures timed."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from preprocess import engines, files, images, manifest, rows
+from preprocess.compiled import CompiledEncoder
+from preprocess.engines import Engine
+from preprocess.image_formats import ImageError
+from preprocess.labels import Labels
+from preprocess.options import SetConfig
+from preprocess.progress import Progress, duration
+from preprocess.rows import Reject, Row
+
+# Asking for a file's size is waiting, not work.
+_STAT_THREADS = 32
+_TIMED_PICTURES = 64
+_BYTES_PER_NUMBER = 4
+# TensorFlow's import, the encoder's loading, the model's check in a fresh process, the report.
+_FIXED_S = 60.0
+
+
+@dataclass(frozen=True)
+class Stock:
+    """What the CSVs of one set name: rows that count, rejects by reason, repeats, and the bytes of the pictures."""
+
+    rows: tuple[Row, ...]
+    rejects: Mapping[str, int]
+    duplicates: int
+    bytes_to_read: int
+
+    @property
+    def rejected(self) -> int:
+        """How many rows will be rejected."""
+        return sum(self.rejects.values())
+
+    @property
+    def read(self) -> int:
+        """How many rows the CSVs have."""
+        return len(self.rows) + self.rejected + self.duplicates
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast a few pictures went, once everything was loaded, and how many numbers each became."""
+
+    per_second: float
+    vector_size: int
+
+
+def take_stock(config: SetConfig) -> Stock:
+    """Read every row of a set's CSVs and ask for the size of every picture."""
+    labels = Labels.read(config.input_dict)
+    rejects: Counter[str] = Counter()
+    by_uri: dict[str, list[Row]] = {}
+    with Progress(f'checking {config.input_path}', unit='rows') as progress:
+        for path in rows.expand_inputs(config.input_path):
+            for row in rows.read_csv(path, image_root=config.image_root):
+                progress.advance()
+                refused = row if isinstance(row, Reject) else _refused(row, labels, config)
+                if refused:
+                    rejects[refused.reason] += 1
+                elif isinstance(row, Row):
+                    by_uri.setdefault(row.uri, []).append(row)
+    kept: list[Row] = []
+    duplicates = 0
+    for same in by_uri.values():
+        resolution = rows.resolve_duplicates(same, ignore_case=config.ignore_label_case)
+        duplicates += resolution.duplicates
+        rejects.update(reject.reason for reject in resolution.rejects)
+        kept += [resolution.kept] if resolution.kept else []
+    return _weighed(kept, rejects, duplicates)
+
+
+def stock_lines(name: str, stock: Stock, *, max_reject_fraction: float) -> list[str]:
+    """What was counted, and whether the run would stop over it."""
+    told = ', '.join(f'{count:,} {reason}' for reason, count in Counter(stock.rejects).most_common())
+    line = f'{name:<8}  {stock.read:,} rows: {len(stock.rows):,} pictures, {stock.bytes_to_read / 1e6:,.1f} MB'
+    line += f', {stock.duplicates:,} repeats' if stock.duplicates else ''
+    lines = [line + (f', {stock.rejected:,} to be rejected ({told})' if told else '')]
+    if stock.rejected > max_reject_fraction * stock.read:
+        lines.append(f'{name:<8}  the run will stop: more than --max_reject_fraction {max_reject_fraction:g} rejected')
+    return lines
+
+
+def pace(records: str, stock: Stock) -> Pace | None:
+    """The pace of the encoder beside some records, over pictures of the whole stock; None when none can be decoded."""
+    found = manifest.find_records([records]).encoder_dir
+    if found is None:
+        return None
+    engine = engines.load_engine(CompiledEncoder.load(found))
+    uris = [row.uri for row in stock.rows[:: max(len(stock.rows) // _TIMED_PICTURES, 1)]][:_TIMED_PICTURES]
+    if not any(_square(uri, engine) is not None for uri in uris[: engine.batch_size]):
+        return None
+    # The first call loads and plans: a run pays for it once.
+    engine.encode(np.zeros((engine.batch_size, *engine.input_shape), np.uint8))
+    begun = time.perf_counter()
+    timed = _embed(uris, engine)
+    return Pace(timed / (time.perf_counter() - begun), engine.vector_size)
+
+
+def time_lines(pictures: int, measured: Pace | None, *, training_s: float, steps: int) -> list[str]:
+    """What the full run will take."""
+    lines, total_s = [], _FIXED_S + training_s
+    if measured:
+        embedding_s = pictures / measured.per_second
+        total_s += embedding_s
+        megabytes = pictures * measured.vector_size * _BYTES_PER_NUMBER / 1e6
+        lines.append(
+            f'embedding {pictures:,} pictures at {measured.per_second:,.1f}/s here: about {duration(embedding_s)}; '
+            f'writes {megabytes:,.1f} MB of records and as much into the store'
+        )
+    lines.append(f'training  {steps:,} steps: about {duration(training_s)}')
+    lines.append(f'in all    about {duration(total_s)} on this machine; what the store has already takes no time')
+    return lines
+
+
+def _refused(row: Row, labels: Labels, config: SetConfig) -> Reject | None:
+    if row.is_footage:
+        return rows.reject(row, stage='rows', reason='footage', message='a video')
+    found = rows.label_ids(row, labels, ignore_case=config.ignore_label_case, multi_label=config.multi_label)
+    return found if isinstance(found, Reject) else None
+
+
+def _weighed(kept: Sequence[Row], rejects: Counter[str], duplicates: int) -> Stock:
+    """The rows whose picture is there, with the sum of the pictures' sizes."""
+    sizes: list[int | str] = []
+    step = Progress('asking for the size of every picture', total=len(kept), unit='pictures')
+    with step, ThreadPoolExecutor(max_workers=_STAT_THREADS) as askers:
+        for size in askers.map(_size, (row.uri for row in kept), chunksize=64):
+            sizes.append(size)
+            step.advance()
+    there = tuple(row for row, size in zip(kept, sizes, strict=True) if isinstance(size, int))
+    rejects.update(size for size in sizes if isinstance(size, str))
+    return Stock(there, dict(rejects), duplicates, sum(size for size in sizes if isinstance(size, int)))
+
+
+def _size(uri: str) -> int | str:
+    """The size of a file, or the reason it will be rejected for."""
+    try:
+        if files.is_dir(uri):
+            return 'is-a-directory'
+        return files.stat(uri).size or 'empty-file'
+    except FileNotFoundError:
+        return 'missing'
+    except PermissionError:
+        return 'forbidden'
+
+
+def _embed(uris: Sequence[str], engine: Engine) -> int:
+    """Read, decode and encode pictures as a run would, the decoding beside the network; how many there were."""
+    done = 0
+    with ThreadPoolExecutor(max_workers=2) as readers:
+        waiting: list[images.Pixels] = []
+        for square in readers.map(lambda uri: _square(uri, engine), uris):
+            waiting += [square] if square is not None else []
+            if len(waiting) == engine.batch_size:
+                engine.encode(np.stack(waiting))
+                done, waiting = done + len(waiting), []
+        if waiting:
+            engine.encode(np.stack(waiting))
+    return done + len(waiting)
+
+
+def _square(uri: str, engine: Engine) -> images.Pixels | None:
+    try:
+        return images.to_pixels(files.read_bytes(uri), engine.input_shape)
+    except (OSError, ImageError):
+        return None  # The run itself rejects it by name; a forecast needs pictures that count.
