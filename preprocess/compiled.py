@@ -15,6 +15,16 @@ VECTORS = 'vectors:0'
 
 
 @dataclass(frozen=True, kw_only=True)
+class FrozenGraph:
+    """An encoder's graph before it has a place: constants only, with the tensor names above."""
+
+    graph: bytes
+    input_shape: tuple[int, int, int]
+    vector_size: int
+    notes: tuple[str, ...] = ()  # what was assumed in making it, to be told to the user
+
+
+@dataclass(frozen=True, kw_only=True)
 class CompiledEncoder:
     """What encoder.json says, and the directory it was read from."""
 

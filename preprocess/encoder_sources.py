@@ -1,6 +1,6 @@
 """Where an encoder comes from: a Keras application and its weights, `mini`, a model directory, a hub address.
 
-A source knows its name, what its vectors depend on (without TensorFlow), and how to make the network (with it).
+A source knows its name, what its vectors depend on (without TensorFlow), and how its graph is made.
 """
 
 import difflib
@@ -8,15 +8,15 @@ import hashlib
 import os
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from preprocess import files
 from preprocess.applications import APPLICATIONS, Application
+from preprocess.compiled import FrozenGraph
 from preprocess.failures import InputError, UsageError
 
-if TYPE_CHECKING:
-    from preprocess.freezing import Network
-
+MINI_SHAPE = (96, 96, 3)
+MINI_VECTOR_SIZE = 256
 MINI_GRAPH = os.path.join(os.path.dirname(__file__), 'mini', 'graph.pb')
 _WEIGHTS_ENDINGS = ('.h5', '.hdf5', '.keras')
 _WITH_SIZE = re.compile(r'(.+)@([1-9]\d{0,3})')
@@ -34,8 +34,13 @@ class Source(Protocol):
         """What its vectors depend on: a hash of its weights or files, wherever they are; no TensorFlow."""
         ...
 
-    def network(self) -> 'Network':
-        """The network itself, ready to be frozen."""
+    @property
+    def is_heavy(self) -> bool:
+        """Whether making the graph takes TensorFlow, and gigabytes."""
+        ...
+
+    def build(self) -> FrozenGraph:
+        """Its graph."""
         ...
 
 
@@ -68,15 +73,19 @@ class ApplicationSource:
             return imagenet
         return f'{self.name} {hashlib.sha256(content).hexdigest()}'
 
-    def network(self) -> 'Network':
+    is_heavy = True
+
+    def build(self) -> FrozenGraph:
         """Built by Keras."""
-        from preprocess import keras_encoders
+        from preprocess import freezing, keras_encoders
 
         if self.weights is None:
-            return keras_encoders.imagenet(self._application)
-        if self.weights == 'random':
-            return keras_encoders.random(self._application)
-        return keras_encoders.from_file(self._application, self.weights)
+            network = keras_encoders.imagenet(self._application)
+        elif self.weights == 'random':
+            network = keras_encoders.random(self._application)
+        else:
+            network = keras_encoders.from_file(self._application, self.weights)
+        return freezing.freeze(network, where=f'--encoder {self.name}')
 
 
 @dataclass(frozen=True)
@@ -92,11 +101,11 @@ class MiniSource:
         """The hash of its graph."""
         return f'mini {files.sha256(MINI_GRAPH)}'
 
-    def network(self) -> 'Network':
-        """Its graph is frozen already."""
-        from preprocess import freezing
+    is_heavy = False
 
-        return freezing.frozen_network(MINI_GRAPH)
+    def build(self) -> FrozenGraph:
+        """It is frozen already."""
+        return FrozenGraph(graph=files.read_bytes(MINI_GRAPH), input_shape=MINI_SHAPE, vector_size=MINI_VECTOR_SIZE)
 
 
 @dataclass(frozen=True)
@@ -116,14 +125,18 @@ class DirectorySource:
         digest = hashlib.sha256()
         for found in files.list_dir(self.path, recursive=True):
             relative = os.path.relpath(found.uri, self.path)
+            if files.name(relative).startswith('.'):
+                continue  # what file managers leave behind
             digest.update(f'{relative}\0{files.sha256(found.uri)}\n'.encode())
         return f'directory {digest.hexdigest()} {self.size}'
 
-    def network(self) -> 'Network':
-        """Loaded by TensorFlow."""
-        from preprocess import saved_model_encoders
+    is_heavy = True
 
-        return saved_model_encoders.from_directory(self.path, self.size)
+    def build(self) -> FrozenGraph:
+        """Loaded by TensorFlow."""
+        from preprocess import freezing, saved_model_encoders
+
+        return freezing.freeze(saved_model_encoders.from_directory(self.path, self.size), where=self.path)
 
 
 @dataclass(frozen=True)
@@ -142,11 +155,13 @@ class HubSource:
         """The address."""
         return self.canonical
 
-    def network(self) -> 'Network':
-        """Fetched once into tensorflow-hub's cache, then loaded like any directory."""
-        from preprocess import hub_cache, saved_model_encoders
+    is_heavy = True
 
-        return saved_model_encoders.from_directory(hub_cache.fetch(self.handle), self.size)
+    def build(self) -> FrozenGraph:
+        """Fetched once into tensorflow-hub's cache, then like any directory."""
+        from preprocess import hub_cache
+
+        return DirectorySource(hub_cache.fetch(self.handle), self.size).build()
 
 
 def find_source(name: str, weights: str | None) -> Source:

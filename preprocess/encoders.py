@@ -7,6 +7,7 @@ one its signature fixes; where that leaves it open it is 224, which is said, or 
 
 import contextlib
 import dataclasses
+import errno
 import hashlib
 import json
 import logging
@@ -88,6 +89,8 @@ def compile_in_child(spec: EncoderSpec, directory: str) -> CompiledEncoder:
     """compile_encoder in a process of its own: building a network takes gigabytes this one would never get back."""
     if there := _usable(directory, spec.key()):
         return there
+    if not spec.source.is_heavy:
+        return compile_encoder(spec, directory)
     with Progress(f'compiling the encoder {spec.canonical}'):
         answer = _ask_child(spec, directory)
     if 'failure' in answer:
@@ -103,22 +106,19 @@ def build_encoder(spec: EncoderSpec, directory: str) -> Built:
     key = spec.key()
     if there := _usable(directory, key):
         return Built(there)
-    from preprocess import freezing
-
-    network = spec.source.network()
-    graph, vector_size = freezing.freeze(network, where=f'--encoder {spec.name}')
+    made = spec.source.build()
     compiled = CompiledEncoder(
         directory=f'{directory.rstrip("/")}.{uuid.uuid4().hex}.tmp',
         spec=spec.canonical,
         key=key,
-        sha256=hashlib.sha256(graph).hexdigest(),
-        input_shape=network.input_shape,
-        vector_size=vector_size,
+        sha256=hashlib.sha256(made.graph).hexdigest(),
+        input_shape=made.input_shape,
+        vector_size=made.vector_size,
         engine=spec.engine,
         precision=spec.precision,
         batch_size=spec.batch_size,
     )
-    return Built(_publish(compiled, graph, directory), network.notes)
+    return Built(_publish(compiled, made.graph, directory), made.notes)
 
 
 def _ask_child(spec: EncoderSpec, directory: str) -> dict[str, list[str]]:
@@ -162,15 +162,21 @@ def _usable(directory: str, key: str) -> CompiledEncoder | None:
 
 
 def _publish(compiled: CompiledEncoder, graph: bytes, directory: str) -> CompiledEncoder:
-    """Give a finished encoder its place; whoever comes first wins, a damaged one gives way."""
-    temporary = compiled.directory
+    """Give a finished encoder its place; whoever comes first keeps it, a damaged one gives way."""
+    temporary, damaged = compiled.directory, f'{compiled.directory}.damaged'
     try:
         files.write_atomic(compiled.graph_path, graph)
         compiled.write()
-        while not (there := _usable(directory, compiled.key)):
-            files.delete_tree(directory)
-            with contextlib.suppress(OSError):  # another process was faster; its encoder is looked at next
+        while True:
+            try:
                 files.rename(temporary, directory)
-        return there
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                    raise
+            if there := _usable(directory, compiled.key):
+                return there
+            with contextlib.suppress(FileNotFoundError):  # someone else is mending it too
+                files.rename(directory, damaged)
+            files.delete_tree(damaged)
     finally:
         files.delete_tree(temporary)

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from preprocess import files
-from preprocess.compiled import PIXELS, VECTORS
+from preprocess.compiled import PIXELS, VECTORS, FrozenGraph
 from preprocess.failures import InputError
 
 # What can't be a constant, and what has no place in an encoder: state, tables, Python, files.
@@ -39,18 +38,8 @@ def from_graph_def(graph_def: tf.compat.v1.GraphDef, *, pixels: str, vectors: st
     return encode
 
 
-def frozen_network(path: str) -> Network:
-    """A graph that is frozen already and has our tensor names."""
-    graph_def = tf.compat.v1.GraphDef.FromString(files.read_bytes(path))
-    with tf.Graph().as_default() as graph:
-        tf.graph_util.import_graph_def(graph_def, name='')
-    height, width, channels = graph.get_tensor_by_name(PIXELS).shape[1:]
-    encode = from_graph_def(graph_def, pixels=PIXELS, vectors=VECTORS)
-    return Network(encode=encode, input_shape=(height, width, channels))
-
-
-def freeze(network: Network, *, where: str) -> tuple[bytes, int]:
-    """The frozen graph's bytes and the vectors' size."""
+def freeze(network: Network, *, where: str) -> FrozenGraph:
+    """The network as a graph of constants."""
     shape = (None, *network.input_shape)
     function = tf.function(network.encode, input_signature=[tf.TensorSpec(shape, tf.uint8)], autograph=False)
     frozen = convert_variables_to_constants_v2(function.get_concrete_function())
@@ -67,7 +56,12 @@ def freeze(network: Network, *, where: str) -> tuple[bytes, int]:
         tf.identity(vectors, name=VECTORS.partition(':')[0])
     graph_def = graph.as_graph_def()
     _refuse_ops(graph_def, where)
-    return graph_def.SerializeToString(), vector_size
+    return FrozenGraph(
+        graph=graph_def.SerializeToString(),
+        input_shape=network.input_shape,
+        vector_size=vector_size,
+        notes=network.notes,
+    )
 
 
 def _vector_size(answer: tf.Tensor, where: str) -> int:
