@@ -19,6 +19,7 @@ MINI_SHAPE = (96, 96, 3)
 MINI_VECTOR_SIZE = 256
 MINI_GRAPH = os.path.join(os.path.dirname(__file__), 'mini', 'graph.pb')
 _WEIGHTS_ENDINGS = ('.h5', '.hdf5', '.keras')
+_ADDRESS = re.compile(r'https?://', re.IGNORECASE)
 _WITH_SIZE = re.compile(r'(.+)@([1-9]\d{0,3})')
 
 
@@ -177,20 +178,23 @@ def find_source(name: str, weights: str | None) -> Source:
     if name == 'mini':
         return MiniSource()
     handle, is_hub = name.removeprefix('hub:'), name.startswith('hub:')
-    path, size = _path_and_size(handle)
+    if _ADDRESS.match(handle):
+        if not is_hub:
+            raise UsageError(f'{name} is an address', where='--encoder', do=f'write --encoder hub:{name}')
+        address, size = _without_size(handle)
+        return HubSource(address, size)
+    path, size = (handle, None) if files.is_dir(handle) else _without_size(handle)
     if files.is_dir(path):
         return DirectorySource(path, size)
-    if is_hub:
-        return HubSource(path, size)
     if '/' in name or files.exists(path):
         raise InputError('no such model directory', where=path, do='give the path of a SavedModel or hub model')
     raise UsageError(f'unknown encoder {name!r}', where='--encoder', do=_choices(name))
 
 
-def _path_and_size(path: str) -> tuple[str, int | None]:
-    """`DIR@160` -> DIR and 160, unless a directory of the whole name exists."""
+def _without_size(path: str) -> tuple[str, int | None]:
+    """`DIR@160` -> DIR and 160."""
     found = _WITH_SIZE.fullmatch(path)
-    return (found[1], int(found[2])) if found and not files.is_dir(path) else (path, None)
+    return (found[1], int(found[2])) if found else (path, None)
 
 
 def _checked_weights(weights: str | None) -> str | None:
