@@ -52,10 +52,16 @@ def save(signatures: Signatures, assets: Mapping[str, bytes], directory: str) ->
         except tf.errors.OpError as error:
             # TensorFlow reports a full disk or a forbidden path by errors of its own.
             raise RunFailed(
-                f'the model can not be written: {error.message.splitlines()[0]}',
+                f'the model can not be written: {_reason(error)}',
                 where=directory,
                 do='free some space or mend the permissions; the same command continues',
             ) from error
+
+
+def _reason(error: tf.errors.OpError) -> str:
+    """`No space left on device` out of `{{function_node ...}} PATH; No space left on device [Op:SaveV2]`."""
+    first_line = error.message.split('\n')[0]
+    return str(first_line.rsplit('; ', 1)[-1].partition(' [Op:')[0])
 
 
 def _picture_signatures(encoder: CompiledEncoder, answer: Callable[[tf.Tensor], dict[str, tf.Tensor]]) -> Signatures:

@@ -317,11 +317,13 @@ def test_a_model_that_does_not_load_is_not_published(parts, tmp_path, monkeypatc
 
 def test_a_full_disk_is_a_failed_run_and_leaves_nothing(parts, tmp_path, monkeypatch):
     def full(*_, **__):
-        raise tf.errors.ResourceExhaustedError(None, None, 'No space left on device')
+        said = '{{function_node SaveV2}} /somewhere/part-0.tempstate; No space left on device [Op:SaveV2]'
+        raise tf.errors.ResourceExhaustedError(None, None, said)
 
     monkeypatch.setattr(tf.saved_model, 'save', full)
-    with pytest.raises(RunFailed, match='No space left'):
+    with pytest.raises(RunFailed) as failed:
         export_model(parts, str(tmp_path / 'model'))
+    assert failed.value.what == 'the model can not be written: No space left on device'
     assert list(tmp_path.iterdir()) == []
 
 
