@@ -1,7 +1,7 @@
 """Records -> what a training works on: labels always in memory, embeddings in memory where they fit."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -189,14 +189,15 @@ def some(examples: ExampleSet, size: int, seed: int) -> ExampleSet:
 
 def read_shard(shard: FoundShard, width: int, *, vectors: bool = True) -> Iterator[Batch]:
     """The records of one file in batches; RecordError names the file that is torn, corrupt or of another kind."""
-    parse = _parser(width if vectors else None)
+    features = _features(width if vectors else None)
     count = 0
     try:
         with files.open_read(shard.path) as opened:
             packed = opened.read(2) == b'\x1f\x8b'
         lines = tf.data.TFRecordDataset(shard.path, 'GZIP' if packed else '', _BUFFER_BYTES)
-        for parsed in lines.batch(_READ_BATCH).map(parse).prefetch(1):
-            batch = _batch(parsed)
+        for serialised in lines.batch(_READ_BATCH).prefetch(1):
+            # Not by map(): tracing a function costs more than a small shard.
+            batch = _batch(tf.io.parse_example(serialised, features))
             count += len(batch.label_counts)
             yield batch
     except (tf.errors.DataLossError, tf.errors.OutOfRangeError) as error:
@@ -249,14 +250,14 @@ def _width(name: str, found: RecordSet) -> int | None:
     return None
 
 
-def _parser(width: int | None) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
-    features: dict[str, object] = {
+def _features(width: int | None) -> dict[str, tf.io.FixedLenFeature | tf.io.RaggedFeature]:
+    features = {
         'image_uri': tf.io.FixedLenFeature([], tf.string, default_value=''),
         'label': tf.io.RaggedFeature(tf.int64),
     }
     if width is not None:
         features['embedding'] = tf.io.FixedLenFeature([width], tf.float32)
-    return lambda serialised: tf.io.parse_example(serialised, features)
+    return features
 
 
 def _batch(parsed: dict[str, tf.Tensor]) -> Batch:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from preprocess import files, quiet, settings
 from preprocess.compiled import CompiledEncoder
 from preprocess.encoders import EncoderSpec, compile_in_child
+from preprocess.failures import InputError
 from preprocess.progress import say
 from preprocess.settings import Json
 from trainer import inputs, past
@@ -80,6 +81,13 @@ def encoder_of(config: TrainConfig, found: Inputs) -> CompiledEncoder | None:
     """The encoder that goes into the model: the one beside the records, else the one asked for, else none."""
     if found.encoder_dir is not None:
         encoder = CompiledEncoder.load(found.encoder_dir)
+        said = found.manifests[0].encoder
+        if (encoder.key, encoder.sha256) != (said.key, said.sha256):
+            raise InputError(
+                f'this is not the encoder the records were made with: {encoder.spec}, the records say {said.spec}',
+                where=found.encoder_dir,
+                do='copy the whole result of preprocessing again, or make the records again',
+            )
         encoder.verify()
         return encoder
     if config.encoder is None:
