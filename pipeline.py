@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from preprocess import command, create_docs, files, options, settings
+from preprocess import command, create_docs, files, options, quiet, settings
 from preprocess.claims import Claim
 from preprocess.command import FlagParser
 from preprocess.documents import DocsResult
@@ -120,10 +120,11 @@ class Run:
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """The command `headlight`."""
-    command.run(_main, argv)
+    command.run(run, argv)
 
 
-def _main(argv: Sequence[str] | None) -> int:
+def run(argv: Sequence[str] | None) -> int:
+    """The command without its process: failures are raised."""
     words = list(sys.argv[1:] if argv is None else argv)
     if not words:
         print(TRY, file=sys.stderr)
@@ -188,7 +189,8 @@ def _embed(run: Run, documents: DocsResult | None) -> dict[str, str]:
         existing = Existing.REDO if config.overwrite else Existing.REPLACE
         manifests = embed_sets(list(sets.values()), _embedding(run), run.beam_args, existing=existing)
         facts: dict[str, Json] = {side: one.digest for side, one in zip(sets, manifests, strict=True)}
-        run.note('embed', {**facts, 'seconds': round(time.monotonic() - begun, 1)})
+        if not facts.items() <= run.noted('embed').items():
+            run.note('embed', {**facts, 'seconds': round(time.monotonic() - begun, 1)})
     return {**config.records, **{side: one.output_path for side, one in sets.items()}}
 
 
@@ -356,7 +358,8 @@ def _draw(directory: str, *, per_class: int, seed: int) -> None:
 
 def _fresh_line(config: PipelineConfig, model_dir: str) -> str:
     """How the exported model labels pictures that were drawn after it was trained."""
-    from predict.model import load
+    with quiet.loading():
+        from predict.model import load
 
     directory = config.path('demo', 'fresh')
     _draw(directory, per_class=DEMO_FRESH_PER_CLASS, seed=DEMO_FRESH_SEED)
