@@ -154,6 +154,20 @@ def this_command() -> str:
     return shlex.join([*start, *sys.argv[1:]])
 
 
+class _LogFile(logging.FileHandler):
+    """A log that a full or forbidden disk ends in silence: the work meets the same fault, and reports it once."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            super().emit(record)
+        except OSError:
+            self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # logging's name
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
+
 def log_to(path: str, *, verbosity: str = 'INFO') -> None:
     """The full log of this process goes to `path` (appended), whatever the terminal shows."""
     root = logging.getLogger()
@@ -161,7 +175,7 @@ def log_to(path: str, *, verbosity: str = 'INFO') -> None:
     if os.path.abspath(path) in already:
         return
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-    handler = logging.FileHandler(path, encoding='utf-8', delay=True)
+    handler = _LogFile(path, encoding='utf-8', delay=True)
     handler.setFormatter(logging.Formatter('%(asctime)s %(levelname)s %(name)s: %(message)s'))
     root.addHandler(handler)
     root.setLevel(min(root.level or logging.WARNING, logging.getLevelName(verbosity)))

@@ -5,13 +5,14 @@ import os
 import shlex
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import preprocess
 from preprocess import command, interrupts, worker_failures
-from preprocess.failures import Interrupted, RunFailed
+from preprocess.failures import Failure, Interrupted, RunFailed
 
 if TYPE_CHECKING:
     from apache_beam import Pipeline
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 LOOK_EVERY_S = 0.5
+# The runner notices the end of a worker it talks to within 3 s; one that ended before that it awaits for ever.
+LOST_WORKER_AFTER_S = 15.0
 # Beam's default of these names tries to download another runner first, and ignores the number of workers.
 _LOCAL = (None, 'DirectRunner', 'FnApiRunner')
 
@@ -35,28 +38,14 @@ def run(
 
     What local worker processes have to say goes to the file `log`.
     """
-    from apache_beam import Pipeline
-    from apache_beam.options.pipeline_options import PipelineOptions
-
-    options = PipelineOptions(list(beam_args))
-    with _children_find_us(), _threads_fail_quietly(), _watched(look):
-        try:
-            pipeline = Pipeline(runner=_runner(options, log or os.devnull), options=options)
-            build(pipeline)
-            result = pipeline.run()
-            state = result.wait_until_finish()
-        except Exception as error:
-            failure = worker_failures.from_runner(_whole_text(error))
-            if interrupts.requested():
-                # However the workers ended, it was because they were asked to.
-                do = f'the same command continues: {command.this_command()}'
-                failure = Interrupted('interrupted', where='the embedding', do=do)
-            if failure is None:
-                raise
-            _log.error('the job failed', exc_info=error)
-            raise failure from None
-    if str(state) != 'DONE':
-        raise RunFailed(f'the job ended as {state}', where='the runner', do='see the log; the same command continues')
+    job = _Job(build, beam_args, log or os.devnull)
+    with _children_find_us(), job.noticing_lost_workers():
+        job.start()
+        while not job.over.wait(LOOK_EVERY_S):
+            look(interrupts.requested())
+            job.raise_if_a_worker_is_lost()
+        look(interrupts.requested())
+    job.raise_failure()
 
 
 def describe(beam_args: Sequence[str]) -> str:
@@ -71,6 +60,77 @@ def describe(beam_args: Sequence[str]) -> str:
     kind = {'multi_processing': 'process', 'multi_threading': 'thread'}.get(direct.direct_running_mode)
     workers = direct.direct_num_workers or os.cpu_count() or 1
     return f'locally, {workers} {kind}{"es" if kind == "process" else "s"}' if kind else 'locally, in this process'
+
+
+class _Job:
+    """The runner's blocking call in a thread of its own, so that somebody is left to watch it."""
+
+    def __init__(self, build: 'Callable[[Pipeline], object]', beam_args: Sequence[str], log: str) -> None:
+        self._build = build
+        self._beam_args = list(beam_args)
+        self._log_path = log
+        self.over = threading.Event()
+        self._state = ''
+        self._error: BaseException | None = None
+        self._lost: tuple[float, BaseException] | None = None
+
+    def start(self) -> None:
+        """Begin; `over` is set when it ended."""
+        # A daemon, because a runner that waits for a lost worker can't be ended any other way.
+        threading.Thread(target=self._run, name='Beam job', daemon=True).start()
+
+    def _run(self) -> None:
+        from apache_beam import Pipeline
+        from apache_beam.options.pipeline_options import PipelineOptions
+
+        try:
+            options = PipelineOptions(self._beam_args)
+            pipeline = Pipeline(runner=_runner(options, self._log_path), options=options)
+            self._build(pipeline)
+            self._state = str(pipeline.run().wait_until_finish())
+        except BaseException as error:
+            self._error = error
+        finally:
+            self.over.set()
+
+    @contextmanager
+    def noticing_lost_workers(self) -> Iterator[None]:
+        """A runner's thread that ends with an error is noted, and told to the log instead of the terminal."""
+        before = threading.excepthook
+
+        def note(ended: threading.ExceptHookArgs) -> None:
+            _log.error('a thread of the runner ended', exc_info=ended.exc_value)
+            if ended.exc_value and not self._lost:
+                self._lost = time.monotonic(), ended.exc_value
+
+        threading.excepthook = note
+        try:
+            yield
+        finally:
+            threading.excepthook = before
+
+    def raise_if_a_worker_is_lost(self) -> None:
+        """Give up on a runner that waits for a worker that is gone."""
+        if self._lost and time.monotonic() - self._lost[0] > LOST_WORKER_AFTER_S:
+            raise worker_failures.lost_worker(str(self._lost[1]))
+
+    def raise_failure(self) -> None:
+        """Raise what ended the job, if it didn't end well."""
+        if self._error:
+            if failure := self._failure(self._error):
+                _log.error('the job failed', exc_info=self._error)
+                raise failure
+            raise self._error
+        if self._state != 'DONE':
+            do = 'see the log; the same command continues'
+            raise RunFailed(f'the job ended as {self._state}', where='the runner', do=do)
+
+    def _failure(self, error: BaseException) -> Failure | None:
+        if interrupts.requested():
+            # However the workers ended, it was because they were asked to.
+            do = f'the same command continues: {command.this_command()}'
+            return Interrupted('interrupted', where='the job', do=do)
+        return worker_failures.from_runner(_whole_text(error))
 
 
 def _runner(options: 'PipelineOptions', log: str) -> 'PipelineRunner':
@@ -89,8 +149,8 @@ def _runner(options: 'PipelineOptions', log: str) -> 'PipelineRunner':
         return FnApiRunner()
     # The runner would start Beam's worker for this mode; ours is given to it as what is to run in any mode.
     direct.direct_running_mode = 'in_memory'
-    command_line = f'exec {shlex.quote(sys.executable)} -m preprocess.worker_process 2>>{shlex.quote(log)}'
-    return FnApiRunner(default_environment=SubprocessSDKEnvironment.from_command_string(command_line))
+    command_line = shlex.join([sys.executable, '-m', 'preprocess.worker_process', log])
+    return FnApiRunner(default_environment=SubprocessSDKEnvironment.from_command_string(f'exec {command_line}'))
 
 
 def _whole_text(error: BaseException) -> str:
@@ -104,7 +164,7 @@ def _whole_text(error: BaseException) -> str:
 
 
 @contextmanager
-def _children_find_us() -> 'Iterator[None]':
+def _children_find_us() -> Iterator[None]:
     """Worker processes import this package from where this process did, installed or not."""
     home = os.path.dirname(os.path.dirname(os.path.abspath(preprocess.__file__ or '.')))
     before = os.environ.get('PYTHONPATH')
@@ -116,36 +176,3 @@ def _children_find_us() -> 'Iterator[None]':
             del os.environ['PYTHONPATH']
         else:
             os.environ['PYTHONPATH'] = before
-
-
-@contextmanager
-def _threads_fail_quietly() -> 'Iterator[None]':
-    """A runner's thread that ends with an error is for the log: what it means comes out of the runner."""
-    before = threading.excepthook
-
-    def log_it(ended: threading.ExceptHookArgs) -> None:
-        _log.error('a thread of the runner ended', exc_info=ended.exc_value)
-
-    threading.excepthook = log_it
-    try:
-        yield
-    finally:
-        threading.excepthook = before
-
-
-@contextmanager
-def _watched(look: Callable[[bool], None]) -> 'Iterator[None]':
-    over = threading.Event()
-
-    def watch() -> None:
-        while not over.wait(LOOK_EVERY_S):
-            look(interrupts.requested())
-
-    watcher = threading.Thread(target=watch, name='job watcher', daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        over.set()
-        watcher.join()
-        look(interrupts.requested())

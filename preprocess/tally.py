@@ -4,6 +4,7 @@ Files serve threads, processes and machines alike. The counts are for showing: a
 """
 
 import json
+import logging
 import time
 import uuid
 from collections import Counter
@@ -13,6 +14,7 @@ from preprocess import files
 
 WRITE_EVERY_S = 1.0
 _STOP = 'stop'
+_log = logging.getLogger(__name__)
 
 
 class Tally:
@@ -38,7 +40,11 @@ class Tally:
         self._wrote = self._clock()
         if self._counts != self._written:
             self._written = Counter(self._counts)
-            files.write_atomic(self._path, json.dumps(self._counts).encode())
+            try:
+                files.write_atomic(self._path, json.dumps(self._counts).encode())
+            except OSError as error:
+                # Only for showing; the work itself will meet the same fault and report it.
+                _log.warning('%s not written: %s', self._path, error)
 
     def should_stop(self) -> bool:
         """Whether the driver asked for an orderly stop; looked up once a second."""

@@ -80,6 +80,11 @@ class _Worker(beam.DoFn):
     def __init__(self, job: EmbeddingJob) -> None:
         self._job = job
 
+    @property
+    def place(self) -> str:
+        """Where a full disk would be met: what to name when the system names nothing."""
+        return f'{self._job.sets[0].name.directory} or {self._job.store}'
+
     def setup(self) -> None:
         self._tally = Tally(self._job.tallies)
 

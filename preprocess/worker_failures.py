@@ -5,7 +5,7 @@ import functools
 import json
 import re
 from collections.abc import Callable, Iterator
-from typing import ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from preprocess import command, failures
 from preprocess.failures import Failure, RunFailed
@@ -33,21 +33,32 @@ class WorkerFailure(RuntimeError):
         super().__init__(f'{failure} [headlight-failure:{marked}:]')
 
 
-def carried(process: Callable[P, Iterator[T]]) -> Callable[P, Iterator[T]]:
+class _Working(Protocol):
+    """A step that knows where it writes."""
+
+    @property
+    def place(self) -> str: ...
+
+
+W = TypeVar('W', bound=_Working)
+
+
+def carried(step: Callable[Concatenate[W, P], Iterator[T]]) -> Callable[Concatenate[W, P], Iterator[T]]:
     """A DoFn's method whose failures, and those of disk and store, reach the driver whole."""
 
-    @functools.wraps(process)
-    def carrying(*args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+    @functools.wraps(step)
+    def carrying(worker: W, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
         try:
-            yield from process(*args, **kwargs)
+            yield from step(worker, *args, **kwargs)
         except Failure as failure:
             raise WorkerFailure(failure) from failure
         except OSError as error:
+            if error.filename is None:
+                error.filename = worker.place
             raise WorkerFailure(command.from_os_error(error)) from error
         except PieceError as error:
-            raise WorkerFailure(
-                RunFailed(str(error), where='the embedding store', do='run the same command again')
-            ) from error
+            again = RunFailed(str(error), where=worker.place, do='run the same command again')
+            raise WorkerFailure(again) from error
 
     return carrying
 
@@ -59,9 +70,14 @@ def from_runner(text: str) -> Failure | None:
         failure: Failure = getattr(failures, kind)(what, where=where, do=do)
         return failure
     if lost := _LOST_WORKER.search(text):
-        return RunFailed(
-            f'a worker was lost ({lost[0]})',
-            where='the runner',
-            do='look for it in the log: out of memory is the usual cause; the same command continues',
-        )
+        return lost_worker(lost[0])
     return None
+
+
+def lost_worker(words: str) -> RunFailed:
+    """The failure for a worker that is gone, in the runner's words."""
+    return RunFailed(
+        f'a worker was lost ({words})',
+        where='the runner',
+        do='look for it in the log: out of memory is the usual cause; the same command continues',
+    )

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import signal
 import time
 from dataclasses import replace
 
@@ -13,7 +14,7 @@ from tests.preprocess.fakes import FAKE, FakeEngine
 
 
 class SlowEngine(FakeEngine):
-    """An engine that takes HEADLIGHT_TEST_BATCH_S for a batch, so that a test can meet it at work."""
+    """An engine that takes HEADLIGHT_TEST_BATCH_S for a batch, or dies of its first one (HEADLIGHT_TEST_DIE)."""
 
     def __init__(self, encoder: CompiledEncoder) -> None:
         super().__init__(encoder)
@@ -21,6 +22,8 @@ class SlowEngine(FakeEngine):
 
     def encode(self, pixels: np.ndarray) -> np.ndarray:
         time.sleep(self._batch_s)
+        if os.environ.get('HEADLIGHT_TEST_DIE'):
+            os.kill(os.getpid(), signal.SIGKILL)
         return super().encode(pixels)
 
 
