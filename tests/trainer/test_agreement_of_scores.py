@@ -1,10 +1,12 @@
 """The tests that guard the product: what is trained on the records is what the exported model answers."""
 
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from preprocess import images, records
 from preprocess.compiled import CompiledEncoder
@@ -59,32 +61,57 @@ def test_scores_of_the_head_on_the_records_are_the_exported_models_on_the_same_p
     np.testing.assert_allclose(by_client['scores'], head.scores(vectors), atol=1e-5)
 
 
-@pytest.mark.slow
-def test_raw_photographs_get_the_label_of_the_pixel_policy_on_99_of_100(tmp_path):
-    from sklearn.linear_model import LogisticRegression
+def as_they_are(path: Path) -> bytes:
+    return path.read_bytes()
 
+
+def fading_to_transparent(path: Path) -> bytes:
+    """The photograph as PNG, opaque on its left side, more and more transparent to the right."""
+    with Image.open(path) as photograph:
+        layered = photograph.convert('RGBA')
+    fading = np.tile(np.linspace(255, 60, layered.width).astype(np.uint8), (layered.height, 1))
+    layered.putalpha(Image.fromarray(fading))
+    buffer = io.BytesIO()
+    layered.save(buffer, 'PNG')
+    return buffer.getvalue()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('read', [as_they_are, fading_to_transparent])
+def test_raw_photographs_get_the_label_of_the_pixel_policy_on_99_of_100(read, tmp_path):
     folder = SHARED / 'photos/flowers'
     if not folder.exists():
         pytest.skip(f'no {folder}')
     encoder = hub_encoder(tmp_path / 'encoder')
+    engine = load_engine(encoder)
     paths = sorted(folder.glob('*/*.jpg'))
     names = tuple(sorted({path.parent.name for path in paths}))
     labels = np.array([names.index(path.parent.name) for path in paths])
-    squares = np.stack([images.to_pixels(path.read_bytes(), encoder.input_shape) for path in paths])
-    vectors = load_engine(encoder).encode(squares)
+    raw = [read(path) for path in paths]
+    vectors = engine.encode(np.stack([images.to_pixels(data, encoder.input_shape) for data in raw]))
 
     same = []
     for seed in range(5):
         training = np.random.default_rng(seed).random(len(paths)) < 0.8
-        fitted = LogisticRegression(max_iter=1000).fit(vectors[training], labels[training])
-        weights = (fitted.coef_.T.astype(np.float32), fitted.intercept_.astype(np.float32))
-        head = TrainedHead(HeadSpec(encoder.vector_size, len(names), hidden_units=0), weights)
+        head = fitted_head(vectors[training], labels[training], len(names))
         write_model(ModelParts(head, names, encoder), str(tmp_path / f'model{seed}'))
-        serve = tf.saved_model.load(str(tmp_path / f'model{seed}')).signatures['serving_default']
-        raw = [path.read_bytes() for path in paths]
-        answers = [
-            serve(key=tf.constant([''] * len(some)), image_bytes=tf.constant(some))['prediction'].numpy()
-            for some in (raw[start : start + 25] for start in range(0, len(raw), 25))
-        ]
-        same.append(np.mean(np.concatenate(answers) == head.scores(vectors).argmax(axis=1)))
+        answers = served(str(tmp_path / f'model{seed}'), raw)
+        same.append(np.mean(answers == head.scores(vectors).argmax(axis=1)))
     assert np.mean(same) >= 0.99, same
+
+
+def fitted_head(vectors: np.ndarray, labels: np.ndarray, classes: int) -> TrainedHead:
+    from sklearn.linear_model import LogisticRegression
+
+    fitted = LogisticRegression(max_iter=1000).fit(vectors, labels)
+    weights = (fitted.coef_.T.astype(np.float32), fitted.intercept_.astype(np.float32))
+    return TrainedHead(HeadSpec(vectors.shape[1], classes, hidden_units=0), weights)
+
+
+def served(model: str, raw: list[bytes]) -> np.ndarray:
+    loaded = tf.saved_model.load(model)
+    serve = loaded.signatures['serving_default']
+    batches = [raw[start : start + 25] for start in range(0, len(raw), 25)]
+    return np.concatenate(
+        [serve(key=tf.constant([''] * len(some)), image_bytes=tf.constant(some))['prediction'] for some in batches]
+    )
