@@ -1,5 +1,6 @@
 """The documents keep up with the code: every flag, every module, every sample."""
 
+import json
 import os
 import re
 import subprocess
@@ -69,6 +70,47 @@ def test_every_rejection_reason_is_in_the_formats() -> None:
 
     text = (ROOT / 'docs' / 'formats.md').read_text()
     assert [reason for reason in REASONS if f'`{reason}`' not in text] == []
+
+
+def json_samples() -> list[str]:
+    return re.findall(r'```json\n(.*?)\n```', (ROOT / 'docs' / 'formats.md').read_text(), flags=re.S)
+
+
+def test_the_sample_manifest_is_one(tmp_path: Path) -> None:
+    from preprocess.manifest import Manifest
+
+    (tmp_path / 'manifest.eval.json').write_text(json_samples()[0])
+    found = Manifest.read(str(tmp_path / 'manifest.eval.json'))
+    assert (found.name, found.vector_size, found.rows.read) == ('eval', 256, 50)
+    found.write(str(tmp_path / 'again.json'))
+    assert json.loads((tmp_path / 'again.json').read_text()) == json.loads(json_samples()[0])
+
+
+def test_the_sample_reject_request_and_answer_are_ones() -> None:
+    from predict.answers import Prediction, Style
+    from predict.request import parse
+    from preprocess.rows import Reject
+
+    _, reject, request, answer = json_samples()
+    assert Reject(**json.loads(reject)).reason == 'missing'
+    (picture,) = parse(request.encode(), where='the sample')
+    assert picture.key == '1.jpg'
+    style = Style(('daisy', 'rose'), multi_label=False)
+    assert style.json(Prediction('1.jpg', 0, 'daisy', (0.97, 0.03), ('daisy',))) == json.loads(answer)
+
+
+def test_the_sample_csv_with_a_header_reads_as_it_says(tmp_path: Path) -> None:
+    from preprocess.rows import Row, read_csv
+
+    text = (ROOT / 'docs' / 'formats.md').read_text()
+    sample = re.search(r'((?:^    .*\n)+)', text[text.index('    image,label,split,group') :], flags=re.M)
+    assert sample
+    (tmp_path / 'a.csv').write_text('\n'.join(line.strip() for line in sample[1].splitlines()))
+    rows = [row for row in read_csv(str(tmp_path / 'a.csv')) if isinstance(row, Row)]
+    assert [(row.cell, row.labels, row.split, row.group) for row in rows] == [
+        ('1.jpg', ('daisy', 'yellow'), 'train', 'garden-a'),
+        ('2.jpg', ('rose',), 'eval', 'garden-b'),
+    ]
 
 
 def test_every_file_a_document_links_to_exists() -> None:

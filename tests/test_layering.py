@@ -24,7 +24,7 @@ ENTRY_POINTS = {
     'predict.local',
     'predict.images_to_json',
 }
-BEAM_FILES = {'preprocess.transforms', 'preprocess.run', 'preprocess.command'}
+BEAM_FILES = {'preprocess.transforms', 'preprocess.jobs', 'preprocess.worker_process', 'preprocess.command'}
 HEAVY_FOR_WORKERS = {'rich', 'matplotlib', 'sklearn', 'tensorboard', 'keras', 'trainer', 'predict'}
 
 
