@@ -86,6 +86,15 @@ class ExampleSet:
         """Those of the records start..stop-1 that are in use."""
         return between(self.rows, start, stop)
 
+    def not_finite(self) -> str | None:
+        """The first shard with an embedding in use that holds NaN or infinity."""
+        ends = np.cumsum(self.shard_sizes)
+        for start, embeddings in self.batches(_READ_BATCH):
+            wrong = np.flatnonzero(~np.isfinite(embeddings.numpy()).all(axis=1)) + start
+            if len(wrong := np.intersect1d(wrong, self.rows)):
+                return self.shards[int(np.searchsorted(ends, wrong[0], side='right'))].path
+        return None
+
     def uris(self) -> list[str]:
         """Where the picture of every record is."""
         batches = (batch for shard in self.shards for batch in read_shard(shard, self.vector_size, vectors=False))

@@ -117,14 +117,15 @@ class _Stretch:
         wrong = np.flatnonzero(~np.isfinite(losses))
         if not len(wrong):
             return
-        directory = self._job.watched.checkpoint_dir
-        kept = checkpoints.latest(directory) if self._cluster.is_chief else None
+        watched = self._job.watched
+        kept = checkpoints.latest(watched.checkpoint_dir) if self._cluster.is_chief else None
+        broken = watched.train.not_finite()
+        remedy = f'{broken} holds NaN or infinity: make it again' if broken else 'try a smaller --learning_rate'
         raise RunFailed(
             # Infinity is NaN one step later.
             f'loss became NaN at step {first + int(wrong[0]) + 1}',
-            where=directory,
-            do='train anew with --overwrite and a smaller --learning_rate, or look for NaN in the records'
-            + (f'; the checkpoint of step {kept.step} is kept' if kept else ''),
+            where=watched.checkpoint_dir,
+            do=f'{remedy} (with --overwrite)' + (f'; the checkpoint of step {kept.step} is kept' if kept else ''),
         )
 
     def _tell(self, step: int) -> None:

@@ -5,6 +5,8 @@ import math
 import time
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from preprocess import files
 from preprocess.failures import RunFailed
 from preprocess.progress import say
@@ -100,9 +102,12 @@ class Watch:
         if step == self._saved_step:
             return
         begun = time.monotonic()
+        snapshot = self._network.snapshot()
+        if not all(np.isfinite(weight).all() for weight in snapshot.weights):
+            raise self._became_nan(step)
         kept = Checkpoint(
             step=step,
-            network=self._network.snapshot(),
+            network=snapshot,
             best=self._best,
             seconds=self._seconds,
             select_every=self._select_every,
@@ -179,14 +184,18 @@ class Watch:
         by = self._watched.learning.select_by
         value = {'eval_loss': of_eval.loss, 'eval_accuracy': of_eval.accuracy, 'eval_auc': of_eval.auc}[by]
         if value is None or not math.isfinite(of_eval.loss):
-            raise RunFailed(
-                f'loss became NaN at step {step}, on the evaluation set',
-                where=self._watched.checkpoint_dir,
-                do='look for NaN in the records, or train with --overwrite and a smaller --learning_rate',
-            )
+            raise self._became_nan(step)
         sign = 1 if SELECT_BY[by] else -1
         if self._best is None or sign * value > sign * self._best.value:
             self._best = Best(step, value, self._network.snapshot().weights)
+
+    def _became_nan(self, step: int) -> RunFailed:
+        return RunFailed(
+            f'loss became NaN at step {step}',
+            where=self._watched.checkpoint_dir,
+            do='look for NaN in the evaluation records, or train with --overwrite and a smaller --learning_rate; '
+            'the checkpoint before is kept',
+        )
 
     def _add_point(self, step: int, of_train: Quality | None, of_eval: Quality) -> None:
         point = CurvePoint(step, self._seconds, eval_loss=of_eval.loss, eval_accuracy=of_eval.accuracy)

@@ -27,7 +27,7 @@ def clusters(rows: int, *, classes: int = 3, seed: int = 0, spread: float = 0.5)
     """Vectors around one corner for each class, and their labels, one class after the other."""
     labels = [row % classes for row in range(rows)]
     noise = np.random.default_rng(seed).normal(0, spread, (rows, WIDTH))
-    return np.eye(WIDTH)[labels] + noise, [(label,) for label in labels]
+    return 3 * np.eye(WIDTH)[labels] + noise, [(label,) for label in labels]
 
 
 def both_sets(directory: Path, *, rows: int = 60, **more: float) -> TrainConfig:

@@ -12,7 +12,6 @@ from trainer.heads import HeadSpec
 from trainer.network import Network, Recipe
 from trainer.result import Quality
 
-
 _ABC = Classes(('a', 'b', 'c'))
 
 
