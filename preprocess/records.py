@@ -151,16 +151,18 @@ def read_bytes(path: str) -> Iterator[bytes]:
     """The raw bytes of every record of one file, checksums checked."""
     try:
         with files.open_read(path) as source:
-            yield from _frames(_unzipped(source), path)
+            yield from _frames(_unzipped(source, path), path)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise RecordError(f'the file is torn or corrupt: {error}', where=path) from None
 
 
-def _unzipped(source: BinaryIO) -> BinaryIO:
+def _unzipped(source: BinaryIO, path: str) -> BinaryIO:
     buffered = io.BufferedReader(cast(io.RawIOBase, source), 1 << 20) if not hasattr(source, 'peek') else source
     magic = cast(io.BufferedReader, buffered).peek(len(_GZIP_MAGIC))[: len(_GZIP_MAGIC)]
     if magic == _GZIP_MAGIC:
         return cast(BinaryIO, gzip.GzipFile(fileobj=buffered, mode='rb'))
+    if not magic and path.endswith('.gz'):
+        raise RecordError('the file is torn: it is empty, and even no records take some bytes of gzip', where=path)
     return buffered
 
 
