@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from preprocess import files, images
-from preprocess.image_formats import ImageError
 from preprocess.images import Pixels, Shape
 from preprocess.progress import Progress
 from trainer.evaluation import ServingAgreement
@@ -62,7 +61,7 @@ def _hash(uri: str) -> bytes:
 def _pixels(uri: str, shape: Shape) -> Pixels | None:
     try:
         return images.to_pixels(files.read_bytes(uri, limit=images.MAX_BYTES + 1), shape)
-    except (OSError, ImageError):
+    except (OSError, ValueError):  # an ImageError is a ValueError, and so is a path that can't be one
         return None  # counted: a picture may have been moved or replaced since it was embedded
 
 

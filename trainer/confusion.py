@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 _DPI = 160
 _POINTS_PER_INCH = 72
-_MOST_INCHES = 17.0  # of a hundred classes each cell still holds a number
+# Inches. The picture grows with its classes until cells just hold a number, and beyond a hundred classes no further.
+_LARGEST_CELL, _NUMBERED_CELL = 0.75, 0.17
+_USUAL_SIDE, _LARGEST_SIDE = 9.0, 17.0
 _DARK = 0.45  # the share from which a cell wants white letters
 _LONGEST_NAME = 26
 _MOST_NAMES = 120  # on an axis; beyond, every n-th is named
@@ -58,7 +60,7 @@ def png(grid: Grid) -> bytes:
     from matplotlib.figure import Figure
 
     height, width = grid.counts.shape
-    cell = min(0.8 if max(height, width) <= 6 else 0.62, _MOST_INCHES / max(height, width))
+    cell = _cell_inches(max(height, width))
     figure = Figure(figsize=(cell * width, cell * height))
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0, 0, 1, 1))
@@ -66,7 +68,8 @@ def png(grid: Grid) -> bytes:
     _rule(axes, height, width)
     size = float(np.clip(cell * _POINTS_PER_INCH * 0.36, 4.5, 10))
     _name_axes(axes, grid, _Lettering(cell * _POINTS_PER_INCH, size))
-    _number_cells(axes, grid, _Lettering(cell * _POINTS_PER_INCH, size))
+    if cell >= _NUMBERED_CELL:
+        _number_cells(axes, grid, _Lettering(cell * _POINTS_PER_INCH, size))
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         # A label in a script that the font lacks is drawn as boxes; its name stands in the tables beside.
@@ -75,6 +78,11 @@ def png(grid: Grid) -> bytes:
             buffer, dpi=_DPI, bbox_inches='tight', pad_inches=0.08, facecolor='white', metadata={'Software': None}
         )
     return buffer.getvalue()
+
+
+def _cell_inches(classes: int) -> float:
+    usual = float(np.clip(_USUAL_SIDE / classes, _NUMBERED_CELL, _LARGEST_CELL))
+    return min(usual, _LARGEST_SIDE / classes)
 
 
 @dataclass(frozen=True)

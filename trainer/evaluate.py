@@ -1,5 +1,7 @@
 """A model against records it did not learn from: metrics, predictions, report. `python -m trainer.evaluate`."""
 
+import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -7,17 +9,19 @@ from typing import TYPE_CHECKING
 
 from preprocess import command, files, quiet
 from preprocess.command import FlagParser
-from preprocess.failures import UsageError
-from preprocess.progress import say
+from preprocess.failures import InputError, UsageError
+from preprocess.progress import Progress, say
 from preprocess.settings import Json, Settings
 
 if TYPE_CHECKING:
     import argparse
 
+    from preprocess.manifest import RecordSet
     from trainer.evaluation import Evaluation, Paths, SetResult
     from trainer.examination import Examination
     from trainer.predictions import BeforeAndNow
 
+_log = logging.getLogger(__name__)
 _EXAMPLE = 'python -m trainer.evaluate --model_dir OUT/model --data_paths OUT/preprocessed/eval --output_dir OUT'
 
 
@@ -45,18 +49,34 @@ class EvaluateConfig:
 
 def evaluate(config: EvaluateConfig) -> 'Evaluation':
     """Score, measure and compare; write predictions, pictures, report and, when all is done, metrics.json."""
+    found = _find(config)
     say('loading the model')
     with quiet.loading():
         from trainer import evaluation, examination, scoring
     model = scoring.load(config.model_dir)
-    paths = {'train': config.train_data_paths, 'eval': config.data_paths, 'test': config.test_data_paths}
-    examined = examination.examine(model, paths, positive_label=config.positive_label, seed=config.seed)
+    examined = examination.examine(model, found, positive_label=config.positive_label, seed=config.seed)
     places = evaluation.paths(config.output_dir)
     change = _publish_predictions(examined, places)
     result = _evaluation(examined, places, change)
     _publish_report(config, examined, result)
     files.write_atomic(places.metrics, evaluation.to_json(result).encode(errors='backslashreplace'))
     return result
+
+
+def _find(config: EvaluateConfig) -> 'dict[str, RecordSet]':
+    """Look for everything that is needed, before the seconds that loading TensorFlow takes."""
+    from preprocess.manifest import find_records
+
+    if not files.exists(files.join(config.model_dir, 'saved_model.pb')):
+        below = files.join(config.model_dir, 'model')
+        hint = f'did you mean {below}?' if files.exists(files.join(below, 'saved_model.pb')) else ''
+        raise InputError(
+            'there is no model here: no saved_model.pb',
+            where=config.model_dir,
+            do=hint or 'give the folder that trainer.task or trainer.export wrote',
+        )
+    paths = {'train': config.train_data_paths, 'eval': config.data_paths, 'test': config.test_data_paths}
+    return {name: find_records(specs) for name, specs in paths.items() if specs}
 
 
 def _publish_predictions(examined: 'Examination', places: 'Paths') -> 'BeforeAndNow | None':
@@ -99,7 +119,8 @@ def _publish_report(config: EvaluateConfig, examined: 'Examination', result: 'Ev
     from trainer import confusion, history, mistakes, report
     from trainer.sections import Findings
 
-    pictures = {name: confusion.png(scored.grid()) for name, scored in examined.scored.items()}
+    with Progress('drawing the confusion matrix'):  # the first time on a machine, its fonts are listed
+        pictures = {name: confusion.png(scored.grid()) for name, scored in examined.scored.items()}
     places = {'eval': result.paths.confusion_matrix, 'test': result.paths.test_confusion_matrix}
     for name, place in places.items():
         if name in pictures:
@@ -107,14 +128,13 @@ def _publish_report(config: EvaluateConfig, examined: 'Examination', result: 'Ev
         else:
             files.delete(place)
     asked = examined.scored['eval']
-    beside_the_model = files.join(files.parent(files.absolute(config.model_dir)), 'train', history.FILE)
     findings = Findings(
         evaluation=result,
         accounts=examined.accounts,
         mistakes=mistakes.find(asked.predictions, asked.confidence(), with_thumbnails=config.thumbnails),
         confusion_png=pictures['eval'],
         test_confusion_png=pictures.get('test'),
-        curves=history.read(beside_the_model),
+        curves=history.read(files.join(_train_dir(config), history.FILE)),
         settings=_settings(config, examined),
         made_at=datetime.now(UTC).strftime('%Y-%m-%d %H:%M UTC'),
     )
@@ -126,7 +146,7 @@ def _settings(config: EvaluateConfig, examined: 'Examination') -> dict[str, Mapp
     from trainer.evaluation import versions
 
     mine = {name: value for name, value in asdict(config).items() if name != 'settings'}
-    found: dict[str, Mapping[str, Json]] = {**config.settings, 'Evaluation': mine}
+    found: dict[str, Mapping[str, Json]] = {'Training': _training(config), **config.settings, 'Evaluation': mine}
     for name, records in examined.found.items():
         for one in records.manifests:
             part = f' {one.part}' if one.part else ''
@@ -135,6 +155,20 @@ def _settings(config: EvaluateConfig, examined: 'Examination') -> dict[str, Mapp
     if described:
         found['Encoder'] = asdict(described[0])
     return {**found, 'Versions': dict(versions())}
+
+
+def _train_dir(config: EvaluateConfig) -> str:
+    """Where the training that made the model left its files: beside the model."""
+    return files.join(files.parent(files.absolute(config.model_dir)), 'train')
+
+
+def _training(config: EvaluateConfig) -> Mapping[str, Json]:
+    try:
+        content = json.loads(files.read_text(files.join(_train_dir(config), 'settings.json')))
+        return {**content['settings'], 'max_steps': content['max_steps']}
+    except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
+        _log.info('the report goes without the settings of the training: %r', error)
+        return {}
 
 
 def add_flags(parser: FlagParser) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from preprocess import interrupts, manifest
+from preprocess import interrupts
 from preprocess.command import this_command
 from preprocess.failures import Interrupted, UsageError
 from preprocess.labels import Labels
@@ -44,11 +44,11 @@ class Examination:
 
 
 def examine(
-    model: ExportedModel, paths: Mapping[str, tuple[str, ...]], *, positive_label: str | None, seed: int
+    model: ExportedModel, found: Mapping[str, RecordSet], *, positive_label: str | None, seed: int
 ) -> Examination:
-    """Score the eval set (and the test set), and hold the model against simpler answers; `paths` by set."""
+    """Score the eval set (and the test set), and hold the model against simpler answers."""
     question = Question(model.labels, model.threshold, _known(positive_label, model), seed)
-    sets = {name: _load(model, name, paths[name]) for name in (TRAIN, EVAL, TEST) if paths.get(name)}
+    sets = {name: _load(model, name, found[name]) for name in (TRAIN, EVAL, TEST) if name in found}
     scored = {name: _scored(model, one.rows, question) for name, one in sets.items() if name != TRAIN}
     shared: Leakage | None = None
     twins: Mapping[str, Ints] = {}
@@ -63,7 +63,7 @@ def examine(
     told = tuple(_accounts(model, sets))
     return Examination(
         model=model,
-        found={name: one.found for name, one in sets.items()},
+        found=found,
         scored=scored,
         results=results,
         leakage=shared,
@@ -84,15 +84,14 @@ def _known(positive_label: str | None, model: ExportedModel) -> str | None:
     )
 
 
-def _load(model: ExportedModel, name: str, specs: tuple[str, ...]) -> Loaded:
-    found = manifest.find_records(specs)
+def _load(model: ExportedModel, name: str, found: RecordSet) -> Loaded:
     scoring.check(model, found)
     every = 1
     # Only the training set can do with a sample: nothing is said of its single rows.
     while name == TRAIN and not data.fits_in_memory(2 * (found.records or 0) * model.vector_size * 4 // every):
         every *= 2
     rows = embedded_set.load(found, name, every=every)
-    scoring.check_rows(model, rows, where=', '.join(specs))
+    scoring.check_rows(model, rows, where=', '.join(found.paths[:3]))
     _stop_if_asked()
     return Loaded(found, rows, every)
 

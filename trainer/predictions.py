@@ -22,6 +22,8 @@ from trainer.metrics import Bools, Floats
 _FORMULA_STARTS = ('=', '+', '-', '@', '\t', '\r', '\n', "'")
 _COLUMNS = ('image_uri', 'label', 'prediction')
 _SCORE = 'score_'
+_QUOTE = '"'
+_SPECIAL = frozenset(',"\r\n')
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,15 +64,11 @@ def write(path: str, predictions: Predictions) -> None:
     """Write predictions.csv whole or not at all."""
     header = [*_COLUMNS, *(_SCORE + name for name in predictions.label_names)]
     with files.writing_atomic(path) as sink:
-        text = io.TextIOWrapper(sink, encoding='utf-8', errors='surrogateescape', newline='')
-        writer = csv.writer(text, lineterminator='\n')
-        writer.writerow(header)
+        sink.write(_line(header))
         for uri, label, predicted, scores in zip(
             predictions.uris, predictions.labels, predictions.predicted, predictions.scores.tolist(), strict=True
         ):
-            writer.writerow([_safe(uri), _safe(label), _safe(predicted), *(f'{score:.7g}' for score in scores)])
-        text.flush()
-        text.detach()
+            sink.write(_line([*map(_safe, (uri, label, predicted)), *(f'{score:.7g}' for score in scores)]))
 
 
 def read(path: str) -> Predictions:
@@ -114,6 +112,12 @@ def compare(before: Predictions, now: Predictions) -> BeforeAndNow | None:
 
 def _joined(chosen: Bools, label_names: Sequence[str]) -> str:
     return '|'.join(name for name, is_chosen in zip(label_names, chosen, strict=True) if is_chosen)
+
+
+def _line(cells: Sequence[str]) -> bytes:
+    # Python's writer leaves a carriage return bare where lines don't end in one, and then can't read it back.
+    quoted = (f'"{cell.replace(_QUOTE, 2 * _QUOTE)}"' if _SPECIAL & set(cell) else cell for cell in cells)
+    return (','.join(quoted) + '\n').encode('utf-8', 'surrogateescape')
 
 
 def _safe(cell: str) -> str:

@@ -73,10 +73,13 @@ def load(directory: str) -> ExportedModel:
         loaded = tf.saved_model.load(directory)
         manifest = _manifest(directory)
         encoder, shape = about['encoder'], about['input_shape']
+        labels = Labels.read(_asset(directory, 'dict.txt')).names
+        if (classes := loaded.signatures['classify'].structured_outputs['scores'].shape[1]) != len(labels):
+            raise ValueError(f'it has {classes} classes, its dict.txt {len(labels)} labels')
         return ExportedModel(
             directory=directory,
             sha256=sha256,
-            labels=Labels.read(_asset(directory, 'dict.txt')).names,
+            labels=labels,
             threshold=float(about['threshold']) if about['multi_label'] else None,
             vector_size=int(about['vector_size']),
             encoder_key=manifest.encoder.key if manifest else encoder['key'] if encoder else None,

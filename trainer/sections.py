@@ -202,9 +202,9 @@ def _leakage(findings: Findings) -> Section | None:
     note = (
         'A picture that stands in two sets, or a near copy of it, makes accuracy look better than it is. '
         'Same file: one path in both sets. Same vector: equal to the last byte. Alike: nearer to each other than '
-        f'different pictures are (cosine {leakage.threshold:g} or more, the mean vector taken off): re-encoded, '
-        'resized or slightly changed copies, neighbouring frames. Other label: twins that disagree, one of which is '
-        'labelled wrong.'
+        f'different pictures are (a cosine of {leakage.threshold:g} or more along the strongest directions of the '
+        'training vectors): re-encoded or slightly changed copies, neighbouring frames. Other label: twins that '
+        'disagree, one of which is labelled wrong.'
     )
     return Section('leakage', 'Pictures in two sets', _Leakage(note, leakage.overlaps, _SHOWN))
 
