@@ -138,13 +138,15 @@ def read(name: str, found: RecordSet, *, stream: bool = False) -> Raw:
     batches = [batch for shard in by_shard for batch in shard]
     if not batches:
         raise empty(name, found)
+    with tf.device('CPU:0'):  # a GPU needs its memory for the steps
+        embeddings = tf.concat([batch.embeddings for batch in batches], axis=0) if keep else None
     return Raw(
         name,
         found,
         width,
         label_ids=np.concatenate([batch.label_ids for batch in batches]),
         label_counts=np.concatenate([batch.label_counts for batch in batches]),
-        embeddings=tf.concat([batch.embeddings for batch in batches], axis=0) if keep else None,
+        embeddings=embeddings,
         shard_sizes=tuple(sum(len(batch.label_counts) for batch in shard) for shard in by_shard),
     )
 

@@ -84,9 +84,10 @@ class Network:
         losses = tf.TensorArray(tf.float32, size=steps)
 
         def body(k: tf.Tensor, losses: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
-            rows = indices[k]
-            batch = tf.gather(embeddings, rows), tf.gather(targets, rows), first + tf.cast(k, tf.int64)
-            return k + 1, losses.write(k, self._strategy.run(self._step, args=batch))
+            with tf.device('CPU:0'):  # where the records are; on a GPU all of them would be copied each time
+                batch = tf.gather(embeddings, indices[k]), tf.gather(targets, indices[k])
+            loss = self._strategy.run(self._step, args=(*batch, first + tf.cast(k, tf.int64)))
+            return k + 1, losses.write(k, loss)
 
         _, losses = tf.while_loop(lambda k, _: k < steps, body, (0, losses), parallel_iterations=1)
         return losses.stack()

@@ -98,13 +98,14 @@ def encoder_of(config: TrainConfig, found: Inputs) -> CompiledEncoder | None:
 
 
 def load_tensorflow() -> None:
-    """Import TensorFlow without its chatter; GPUs take the memory they need, no more."""
+    """Import TensorFlow without its chatter; GPUs take the memory they need, and give the same result each time."""
     with quiet.loading():
         import tensorflow as tf
 
         tf.get_logger().setLevel('ERROR')
         for gpu in tf.config.list_physical_devices('GPU'):
             tf.config.experimental.set_memory_growth(gpu, True)
+            tf.config.experimental.enable_op_determinism()
 
 
 def _join(environment: Environment) -> 'Cluster':

@@ -64,7 +64,7 @@ class Watch:
         self._pace = Pace(watched.schedule.eval_interval_secs, watched.schedule.min_train_eval_rate)
         self._scalars = Scalars(watched.log_dir)
         self._best: Best | None = None
-        self._history: tuple[CurvePoint, ...] = ()
+        self._history: list[CurvePoint] = []
         self._seconds_before = 0.0
         self._select_every = stretches(len(watched.evaluation), watched.batch_size)
         self._last: Scored | None = None
@@ -74,7 +74,7 @@ class Watch:
 
     def resume(self, kept: Checkpoint) -> None:
         """Go on from a checkpoint."""
-        self._best, self._history, self._seconds_before = kept.best, kept.history, kept.seconds
+        self._best, self._history, self._seconds_before = kept.best, list(kept.history), kept.seconds
         self._select_every = kept.select_every
         self._saved_step = kept.step
 
@@ -111,7 +111,7 @@ class Watch:
             best=self._best,
             seconds=self._seconds,
             select_every=self._select_every,
-            history=self._history,
+            history=tuple(self._history),
         )
         directory = self._watched.checkpoint_dir
         checkpoints.save(directory, kept)
@@ -204,7 +204,7 @@ class Watch:
         if of_train is not None:
             self._scalars.quality(scalars.TRAIN_SET, step, of_train)
             point = replace(point, train_loss=of_train.loss, train_accuracy=of_train.accuracy, train_auc=of_train.auc)
-        self._history = (*self._history, point)
+        self._history.append(point)
 
     def _tell(self, line: str) -> None:
         if self._watched.schedule.talks:

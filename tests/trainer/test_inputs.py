@@ -9,8 +9,9 @@ from preprocess.failures import InputError
 from preprocess.labels import Labels
 from preprocess.manifest import EncoderInfo
 from tests import models
-from tests.trainer import sets
+from tests.trainer import raw_records, sets
 from trainer import inputs, training
+from trainer import sets as reading
 from trainer.config import Learning, TrainConfig
 
 _LABELS = ('red', 'green', 'blue')
@@ -112,3 +113,18 @@ def test_an_encoder_that_is_gone_is_missed_before_training(config, tmp_path):
     (tmp_path / 'encoder' / 'encoder.json').unlink()
     with pytest.raises(InputError, match='no compiled encoder'):
         training.train(config)
+
+
+def test_an_encoder_of_another_size_than_the_embeddings_is_refused(tmp_path):
+    pattern = raw_records.write(tmp_path, 'set', *raw_records.clusters(6))
+    config = TrainConfig(train_data_paths=(pattern,), eval_data_paths=(pattern,), output_path=str(tmp_path / 'out'))
+    with pytest.raises(InputError, match='embeddings have 8 numbers, the vectors of the encoder tiny 6'):
+        reading.read(config, inputs.find(config), models.tiny_encoder(tmp_path / 'encoder'))
+
+
+def test_embeddings_of_two_sizes_are_refused(tmp_path):
+    train = raw_records.write(tmp_path, 'train', *raw_records.clusters(6))
+    evaluation = raw_records.write(tmp_path, 'eval', np.zeros((2, 5)), [(0,), (1,)])
+    config = TrainConfig(train_data_paths=(train,), eval_data_paths=(evaluation,), output_path=str(tmp_path / 'out'))
+    with pytest.raises(InputError, match='have 8 numbers, the evaluation embeddings 5'):
+        reading.read(config, inputs.find(config), None)
