@@ -23,6 +23,7 @@ _log = logging.getLogger(__name__)
 LOOK_EVERY_S = 0.5
 # The runner notices the end of a worker it talks to within 3 s; one that ended before that it awaits for ever.
 LOST_WORKER_AFTER_S = 15.0
+WORKER = 'preprocess.worker_process'
 # Beam's default of these names tries to download another runner first, and ignores the number of workers.
 _LOCAL = (None, 'DirectRunner', 'FnApiRunner')
 
@@ -149,7 +150,7 @@ def _runner(options: 'PipelineOptions', log: str) -> 'PipelineRunner':
         return FnApiRunner()
     # The runner would start Beam's worker for this mode; ours is given to it as what is to run in any mode.
     direct.direct_running_mode = 'in_memory'
-    command_line = shlex.join([sys.executable, '-m', 'preprocess.worker_process', log])
+    command_line = shlex.join([sys.executable, '-m', WORKER, log])
     return FnApiRunner(default_environment=SubprocessSDKEnvironment.from_command_string(f'exec {command_line}'))
 
 

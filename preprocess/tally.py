@@ -13,6 +13,8 @@ from collections.abc import Callable
 from preprocess import files
 
 WRITE_EVERY_S = 1.0
+# Asking a local disk costs microseconds; an object store is asked now and then.
+LOOK_REMOTELY_EVERY_S = 5.0
 _STOP = 'stop'
 _log = logging.getLogger(__name__)
 
@@ -27,6 +29,7 @@ class Tally:
         self._counts: Counter[str] = Counter()
         self._written: Counter[str] = Counter()
         self._looked = self._wrote = clock()
+        self._look_every_s = LOOK_REMOTELY_EVERY_S if files.is_remote(directory) else 0.0
         self._stop = False
 
     def add(self, **counts: int) -> None:
@@ -47,8 +50,8 @@ class Tally:
                 _log.warning('%s not written: %s', self._path, error)
 
     def should_stop(self) -> bool:
-        """Whether the driver asked for an orderly stop; looked up once a second."""
-        if not self._stop and self._clock() - self._looked >= WRITE_EVERY_S:
+        """Whether the driver asked for an orderly stop."""
+        if not self._stop and self._clock() - self._looked >= self._look_every_s:
             self._looked = self._clock()
             self._stop = files.exists(files.join(self._directory, _STOP))
         return self._stop

@@ -1,39 +1,38 @@
-"""`preprocess.run` with the fake encoder: `python -m tests.preprocess.fake_run`, for tests of whole processes."""
+"""`preprocess.run` with the fake encoder: `python -m tests.preprocess.fake_run`, for tests of whole processes.
+
+HEADLIGHT_TEST_HOLD=DIR:N holds the network before its Nth batch: it makes DIR/holding, and goes on when DIR/go appears.
+HEADLIGHT_TEST_DIE=1 kills the process that runs the network.
+"""
 
 import functools
 import os
 import signal
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from preprocess import command, run
-from preprocess.compiled import CompiledEncoder
 from tests.preprocess.fakes import FAKE, FakeEngine
 
 
-class SlowEngine(FakeEngine):
-    """An engine that takes HEADLIGHT_TEST_BATCH_S for a batch, or dies of its first one (HEADLIGHT_TEST_DIE)."""
+class HeldEngine(FakeEngine):
+    """An engine that a test can meet at work."""
 
-    def __init__(self, encoder: CompiledEncoder) -> None:
-        super().__init__(encoder)
-        self._batch_s = float(os.environ.get('HEADLIGHT_TEST_BATCH_S', '0'))
+    batches = 0
 
     def encode(self, pixels: np.ndarray) -> np.ndarray:
-        time.sleep(self._batch_s)
+        self.batches += 1
+        folder, _, batch = os.environ.get('HEADLIGHT_TEST_HOLD', '').rpartition(':')
+        if folder and self.batches == int(batch):
+            (Path(folder) / 'holding').touch()
+            while not (Path(folder) / 'go').exists():
+                time.sleep(0.01)
         if os.environ.get('HEADLIGHT_TEST_DIE'):
             os.kill(os.getpid(), signal.SIGKILL)
         return super().encode(pixels)
 
 
-def machinery():
-    """The fake machinery as the environment wants it."""
-    found = replace(FAKE, load=SlowEngine)
-    if poison := os.environ.get('HEADLIGHT_TEST_POISON'):
-        found = replace(found, decode=poison, decode_timeout_s=0.5)
-    return found
-
-
 if __name__ == '__main__':
-    command.run(functools.partial(run.main, machinery=machinery()))
+    command.run(functools.partial(run.main, machinery=replace(FAKE, load=HeldEngine)))
