@@ -1,11 +1,15 @@
 """The geometry of line charts, so that a template only has to write it down as SVG."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from trainer.wording import decimal
+
 WIDTH, HEIGHT = 350, 220
-_LEFT, _RIGHT, _TOP, _BOTTOM = 40, 6, 10, 26
+_RIGHT, _TOP, _BOTTOM = 6, 10, 26
+# How wide a digit of the axes is, and the room beside it.
+_LETTER, _GAP = 7.0, 14.0
 # More points than pixels add nothing but bytes.
 _MOST_POINTS = 400
 _TICKS = 5
@@ -13,7 +17,7 @@ _TICKS = 5
 
 @dataclass(frozen=True)
 class Series:
-    """One line of a chart: y over x, with gaps where y is None."""
+    """One line of a chart: y over x; None where y was not measured."""
 
     name: str
     style: str  # a class of the style sheet
@@ -31,12 +35,12 @@ class Tick:
 
 @dataclass(frozen=True)
 class Line:
-    """A drawn series: runs of points as SVG's polyline takes them, and the last value in words."""
+    """A drawn series: its points as SVG's polyline takes them, the last of them, and its value in words."""
 
     name: str
     style: str
-    runs: tuple[str, ...]
-    end: tuple[float, float] | None
+    points: str
+    end: tuple[float, float]
     last: str
 
 
@@ -49,32 +53,41 @@ class Chart:
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     x_title: str
+    left: float
+    right: float = WIDTH - _RIGHT
+    top: float = _TOP
+    bottom: float = HEIGHT - _BOTTOM
     width: int = WIDTH
     height: int = HEIGHT
-    left: int = _LEFT
-    right: int = WIDTH - _RIGHT
-    top: int = _TOP
-    bottom: int = HEIGHT - _BOTTOM
 
 
 def line_chart(title: str, series: Sequence[Series], *, x_title: str, top: float | None = None) -> Chart | None:
     """A chart of the series that have a value; None when none has. `top` is the largest y there can be."""
-    drawn = [one for one in series if any(y is not None for y in one.ys)]
+    drawn = [_measured(one) for one in series if any(y is not None for y in one.ys)]
     if not drawn:
         return None
     ys = [y for one in drawn for y in one.ys if y is not None]
-    xs = [x for one in drawn for x in one.xs]
+    last_x = max(1.0, *(x for one in drawn for x in one.xs))
     low, high, y_step = _axis(min(ys), max(ys), limit=top)
-    x_step = max(_step(max(max(xs), 1)), 1.0)
-    across = _Scale(0, max(max(xs), 1), _LEFT, WIDTH - _RIGHT)
+    marks = _multiples(y_step, low, high)
+    left = _GAP + _LETTER * max(len(_number(y)) for y in marks)
+    across = _Scale(0, last_x, left, WIDTH - _RIGHT)
     down = _Scale(low, high, HEIGHT - _BOTTOM, _TOP)
     return Chart(
         title=title,
         lines=tuple(_line(one, across, down) for one in drawn),
-        x_ticks=tuple(Tick(across(x), f'{x:,.0f}') for x in _multiples(x_step, 0, max(max(xs), 1))),
-        y_ticks=tuple(Tick(down(y), _number(y, y_step)) for y in _multiples(y_step, low, high)),
+        x_ticks=tuple(Tick(across(x), f'{x:,.0f}') for x in _multiples(max(_step(last_x), 1.0), 0, last_x)),
+        y_ticks=tuple(Tick(down(y), _number(y)) for y in marks),
         x_title=x_title,
+        left=left,
     )
+
+
+def _measured(series: Series) -> Series:
+    """The series without the places where nothing was measured."""
+    known = [(x, y) for x, y in zip(series.xs, series.ys, strict=True) if y is not None]
+    xs, ys = zip(*known, strict=True)
+    return Series(series.name, series.style, xs, ys)
 
 
 @dataclass(frozen=True)
@@ -92,26 +105,12 @@ class _Scale:
 
 
 def _line(series: Series, across: _Scale, down: _Scale) -> Line:
-    points = [(x, y) for x, y in zip(series.xs, series.ys, strict=True)]
+    points = [(across(x), down(y)) for x, y in zip(series.xs, series.ys, strict=True) if y is not None]
     stride = -(-len(points) // _MOST_POINTS)
-    # The last point is always one of those drawn.
-    kept = points[::-stride][::-1] if points else []
-    runs = tuple(' '.join(f'{across(x)},{down(y)}' for x, y in run) for run in _unbroken(kept))
-    last = next((point for point in reversed(kept) if point[1] is not None), None)
-    end = (across(last[0]), down(last[1])) if last and last[1] is not None else None
-    return Line(series.name, series.style, runs, end, f'{last[1]:.3f}' if last else '')
-
-
-def _unbroken(points: Sequence[tuple[float, float | None]]) -> Iterator[list[tuple[float, float]]]:
-    run: list[tuple[float, float]] = []
-    for x, y in points:
-        if y is not None:
-            run.append((x, y))
-        elif run:
-            yield run
-            run = []
-    if run:
-        yield run
+    # Counted from the end: the last point is always drawn.
+    kept = points[::-stride][::-1]
+    text = ' '.join(f'{x},{y}' for x, y in kept)
+    return Line(series.name, series.style, text, kept[-1], decimal(series.ys[-1]))
 
 
 def _axis(low: float, high: float, *, limit: float | None) -> tuple[float, float, float]:
@@ -136,5 +135,5 @@ def _multiples(step: float, low: float, high: float) -> list[float]:
     return [index * step for index in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
-def _number(value: float, step: float) -> str:
-    return f'{value:,.{max(0, -math.floor(math.log10(step)))}f}'
+def _number(value: float) -> str:
+    return f'{value:,.0f}' if abs(value) >= 1000 else f'{value:.6g}'

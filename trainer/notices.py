@@ -8,6 +8,8 @@ from trainer.wording import named, percent, pictures
 
 # Below this many rows the interval is wider than most differences anyone wants to see.
 _FEW_ROWS = 50
+# The rule of three: without a mistake in n rows, its rate is below 3 / n with 95 % confidence.
+_THREE = 3
 # Less than what bfloat16 and int8 are held to on photographs.
 _GOOD_AGREEMENT = 0.96
 
@@ -17,6 +19,11 @@ def of_set(result: SetResult) -> Iterator[str]:
     metrics, where = result.metrics, f'{result.name} set'
     if metrics.examples < _FEW_ROWS:
         yield f'The {where} has {pictures(metrics.examples)} with a label only: its figures are rough.'
+    if metrics.accuracy == 1:
+        yield (
+            f'All of {pictures(metrics.examples)} in the {where} are right, which resampling can not put in doubt: '
+            f'up to {percent(min(_THREE / metrics.examples, 1))} of new ones may still be wrong.'
+        )
     absent = [name for name, figures in metrics.per_class.items() if not figures.support]
     if absent:
         yield f'No picture of the {where} has the label {named(absent)}.'

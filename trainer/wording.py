@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 NOTHING = '–'
 _MOST_NAMED = 5
+_SMALL = 0.0005
 
 
 def named(names: Sequence[str], *, of: int | None = None) -> str:
@@ -19,8 +20,10 @@ def percent(share: float | None) -> str:
 
 
 def decimal(value: float | None) -> str:
-    """0.86661 as 0.867."""
-    return NOTHING if value is None else f'{value:.3f}'
+    """0.86661 as 0.867, 0.0000186 as 1.9e-05."""
+    if value is None:
+        return NOTHING
+    return f'{value:.1e}' if 0 < abs(value) < _SMALL else f'{value:.3f}'
 
 
 def pictures(number: int) -> str:
