@@ -5,6 +5,7 @@ A source knows its name, what its vectors depend on (without TensorFlow), and ho
 
 import difflib
 import hashlib
+import json
 import os
 import re
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from preprocess.failures import InputError, UsageError
 MINI_SHAPE = (96, 96, 3)
 MINI_VECTOR_SIZE = 256
 MINI_GRAPH = os.path.join(os.path.dirname(__file__), 'mini', 'graph.pb')
+MINI_ABOUT = os.path.join(os.path.dirname(__file__), 'mini', 'about.json')
 _WEIGHTS_ENDINGS = ('.h5', '.hdf5', '.keras')
 _ADDRESS = re.compile(r'https?://', re.IGNORECASE)
 _WITH_SIZE = re.compile(r'(.+)@([1-9]\d{0,3})')
@@ -106,7 +108,12 @@ class MiniSource:
 
     def build(self) -> FrozenGraph:
         """It is frozen already."""
-        return FrozenGraph(graph=files.read_bytes(MINI_GRAPH), input_shape=MINI_SHAPE, vector_size=MINI_VECTOR_SIZE)
+        return FrozenGraph(
+            graph=files.read_bytes(MINI_GRAPH),
+            input_shape=MINI_SHAPE,
+            vector_size=MINI_VECTOR_SIZE,
+            notes=(json.loads(files.read_text(MINI_ABOUT))['notice'],),
+        )
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from trainer.environment import Environment
 DEFAULT_MAX_STEPS = 1000
 # The names of trainer/optimizers.py, which needs TensorFlow: --help does without it. A test holds them together.
 OPTIMIZERS = ('adam', 'sgd', 'momentum', 'rmsprop')
+HEADS = ('softmax',)  # of trainer/heads.py, likewise
 # What the best weights are chosen by, and whether more of it is better.
 SELECT_BY = {'eval_loss': False, 'eval_accuracy': True, 'eval_auc': True}
 VERBOSITIES = ('DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL')
@@ -57,6 +58,7 @@ class Learning:
     max_steps: int | None = None  # None: DEFAULT_MAX_STEPS, or what --epochs asks for
     epochs: int | None = None
     batch_size: int = 100
+    head: str = 'softmax'
     dropout: float = 0.5
     hidden_units: int = 512
     optimizer: str = 'adam'
@@ -82,6 +84,7 @@ class Learning:
         _check(self, _POSITIVE, 'learning_rate')
         _check(self, _FRACTION, 'dropout')
         _check(self, _NOT_NEGATIVE, 'hidden_units', 'l2', 'seed')
+        _check(self, _one_of(HEADS), 'head')
         _check(self, _one_of(OPTIMIZERS), 'optimizer')
         _check(self, _one_of(SELECT_BY), 'select_by')
         class_weights.parse(self.class_weights)
@@ -183,6 +186,7 @@ def _add_head_flags(head: argparse._ArgumentGroup) -> None:
     head.add_argument('--max_steps', type=int, metavar='N', help=f'training steps (default {DEFAULT_MAX_STEPS})')
     head.add_argument('--epochs', type=int, metavar='N', help='instead: how often every record is learnt from')
     head.add_argument('--batch_size', type=int, default=100, help='records a step on each node (default 100)')
+    head.add_argument('--head', choices=HEADS, default='softmax', help='the kind of head (default softmax)')
     head.add_argument('--dropout', type=float, default=0.5, help='fraction of hidden units dropped (default 0.5)')
     head.add_argument('--hidden_units', type=int, default=512, help='size of the hidden layer, 0: none (default 512)')
     head.add_argument('--optimizer', choices=OPTIMIZERS, default='adam', help='how weights move (default adam)')

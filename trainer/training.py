@@ -162,6 +162,7 @@ def _recipe(config: TrainConfig, examples: 'Sets', cluster: 'Cluster') -> 'Recip
             hidden_units=learning.hidden_units,
             multi_label=examples.classes.multi_label,
             dropout=learning.dropout,
+            kind=learning.head,
         ),
         batch_size=learning.batch_size,
         optimizer=learning.optimizer,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer import heads
+from trainer import config, heads
 from trainer.heads import HeadSpec, TrainedHead
 
 _SPEC = HeadSpec(input_size=3, classes=2, hidden_units=4)
@@ -69,3 +69,7 @@ def test_an_impossible_head_is_not_born(wrong):
 def test_weights_that_do_not_fit_the_spec_are_refused():
     with pytest.raises(ValueError, match='do not fit'):
         TrainedHead(_SPEC, heads.initial_weights(HeadSpec(input_size=4, classes=2), 0))
+
+
+def test_the_flags_name_every_head() -> None:
+    assert tuple(heads.HEADS) == config.HEADS
