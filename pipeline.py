@@ -133,6 +133,7 @@ def run(argv: Sequence[str] | None) -> int:
     for line in training_config.retired_lines(flags):
         say(line)
     config = config_from_flags(flags)
+    _check_values(config, flags)
     if flags.dry_run:
         lines = _dry_run(config, flags, beam_args)
     else:
@@ -141,6 +142,16 @@ def run(argv: Sequence[str] | None) -> int:
             lines = _run_stages(Run(config, flags, beam_args, _journal(config.path('run.json'))))
     print('\n'.join(lines))
     return 0
+
+
+def _check_values(config: PipelineConfig, flags: argparse.Namespace) -> None:
+    """An impossible value of a late stage is said before an early one has taken an hour."""
+    if config.input_path or config.inputs:
+        _ = options.embedding_from_flags(flags).spec
+    if config.input_path:
+        create_docs.from_flags(flags, source=config.input_path, output_dir=config.path('data'))
+    training_config.learning_from_flags(flags)
+    training_config.schedule_from_flags(flags)
 
 
 def _run_stages(run: Run) -> list[str]:
