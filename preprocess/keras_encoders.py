@@ -24,10 +24,7 @@ _CONNECT_TIMEOUT_S = 10.0
 
 def imagenet(application: Application) -> Network:
     """With the ImageNet weights in Keras' cache, fetched once when they aren't there."""
-    path = _cached_weights(application)
-    model = _features(application)
-    model.load_weights(path)
-    return _network(application, model)
+    return from_file(application, _cached_weights(application))
 
 
 def from_file(application: Application, path: str) -> Network:
@@ -88,7 +85,7 @@ def _cached_weights(application: Application) -> str:
         if type(error) is not Exception and not isinstance(error, (OSError, ValueError)):
             raise
         raise InputError(
-            f'the ImageNet weights could not be fetched ({error})',
+            f'the ImageNet weights could not be fetched ({str(error).replace(application.weights_url, "it")})',
             where=application.weights_url,
             do=_WAYS_OUT.format(cache=os.path.join(home, 'models')),
         ) from None
@@ -98,16 +95,23 @@ def _cached_weights(application: Application) -> str:
 
 _WAYS_OUT = (
     'put that file into {cache}, or give --encoder_weights FILE (Keras .h5, .weights.h5, .keras), '
-    'or --encoder DIR or hub:URL, or --encoder mini; --encoder_weights random is for trying the plumbing only'
+    'or --encoder DIR or hub:URL; --encoder_weights random is for trying the plumbing only'
 )
 
 
 def _load_weights(model: keras.Model, path: str) -> None:
+    # Keras only warns of layers for which it finds nothing in a file; NaN tells them apart.
+    model.set_weights([np.full(weight.shape, np.nan, np.float32) for weight in model.weights])
     if path.endswith('.weights.h5'):
         model.load_weights(path)
-        return
-    # Layers come in the network's order in every such file; a classifier's stand behind those that are wanted.
-    given = _saved_model_weights(path) if path.endswith('.keras') else _h5_weights(path)
+    else:
+        _set_in_order(model, _saved_model_weights(path) if path.endswith('.keras') else _h5_weights(path))
+    if any(np.isnan(weight).any() for weight in model.get_weights()):
+        raise ValueError('it lacks the weights of some layers')
+
+
+def _set_in_order(model: keras.Model, given: list[list[Array]]) -> None:
+    """Layers come in the network's order in every such file; a classifier's stand behind those that are wanted."""
     wanted = [layer for layer in model.layers if layer.weights]
     if len(given) < len(wanted):
         raise ValueError(f'{len(given)} layers with weights, the network has {len(wanted)}')

@@ -352,6 +352,23 @@ def test_graphs_hold_no_variables(plain: str, tmp_path: Path) -> None:
     assert not [node.op for node in graph.node if 'Var' in node.op or 'Call' in node.op]
 
 
+def test_averages_over_space_do_not_depend_on_a_pictures_place_in_the_batch(tmp_path: Path) -> None:
+    # 244 channels are no multiple of the processor's vectors: with Mean, the last bits would differ.
+    class Wide(tiny_models.Plain):
+        def answer(self, values: tf.Tensor) -> tf.Tensor:
+            wide = tf.sin(tf.repeat(values, 82, axis=3)[..., :244] * tf.range(1.0, 245.0))
+            squeezed, kept = tf.reduce_mean(wide, [1, 2]), tf.reduce_mean(wide, [2, 1], keepdims=True)
+            return tf.concat([squeezed, kept[:, 0, 0]], axis=1)
+
+    model = tiny_models.save(Wide(), tmp_path / 'model')
+    pixels = np.random.default_rng(8).integers(0, 256, (8, 16, 16, 3), dtype=np.uint8)
+    order = np.random.default_rng(9).permutation(8)
+    vectors = vectors_of(model, tmp_path / 'encoder', pixels)
+    assert np.array_equal(vectors_of(model, tmp_path / 'encoder', pixels[order]), vectors[order])
+    direct = tf.saved_model.load(model).signatures['serving_default'](tf.constant(pixels / 255.0, tf.float32))
+    np.testing.assert_allclose(vectors, direct['output_0'].numpy(), atol=1e-5)
+
+
 def test_mini_is_compiled_without_tensorflow(tmp_path: Path) -> None:
     code = """
 import sys
