@@ -15,13 +15,13 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NoReturn
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, NoReturn
 
 from preprocess import command, create_docs, files, options, quiet, settings
 from preprocess.claims import Claim
 from preprocess.command import FlagParser
-from preprocess.documents import DocsResult
+from preprocess.documents import REJECTS, DocsResult
 from preprocess.documents import create_docs as write_documents
 from preprocess.failures import InputError, TooManyRejects, UsageError
 from preprocess.options import EmbeddingConfig, SetConfig
@@ -30,6 +30,9 @@ from preprocess.settings import Json, Settings
 from preprocess.splits import EVAL, SIDES, TEST, TRAIN
 from trainer import config as training_config
 from trainer.config import TrainConfig
+
+if TYPE_CHECKING:
+    from trainer.accounts import Account
 
 TRY = """nothing to do; try one of these:
   python pipeline.py --demo --output_dir demo_output
@@ -162,7 +165,7 @@ def _run_stages(run: Run) -> list[str]:
     documents = _documents(run)
     records = _embed(run, documents)
     model_dir = run.config.pretrained_model or _train(run, records)
-    accuracy = _evaluate(run, records, model_dir)
+    accuracy = _evaluate(run, records, model_dir, documents)
     if run.flags.demo:
         accuracy = [*accuracy, _fresh_line(run.config, model_dir)]
     return [*_account(run, documents, records), *accuracy, *_places(run, model_dir)]
@@ -183,7 +186,7 @@ def _documents(run: Run) -> DocsResult | None:
     if len(result.rejects) > flags.max_reject_fraction * result.read:
         raise TooManyRejects(
             f'{len(result.rejects):,} of {result.read:,} rows rejected (the limit is {flags.max_reject_fraction:.1%})',
-            where=config.path('data', 'rejects.all_data.jsonl'),
+            where=config.path('data', REJECTS),
             do='mend them and run the same command again, or raise --max_reject_fraction to go on without them',
         )
     return result
@@ -279,7 +282,7 @@ def _training(run: Run, records: Mapping[str, str]) -> TrainConfig:
     )
 
 
-def _evaluate(run: Run, records: Mapping[str, str], model_dir: str) -> list[str]:
+def _evaluate(run: Run, records: Mapping[str, str], model_dir: str, documents: DocsResult | None) -> list[str]:
     """Metrics, predictions and the report; the lines on accuracy for the summary."""
     from trainer.evaluate import EvaluateConfig, evaluate, summary_lines
 
@@ -294,8 +297,11 @@ def _evaluate(run: Run, records: Mapping[str, str], model_dir: str) -> list[str]
         thumbnails=not flags.no_thumbnails,
         seed=flags.seed,
         settings={'Pipeline': {name: value for name, value in vars(flags).items() if value not in (None, False)}},
+        input_account=_input_account(run, documents) if documents and documents.rejects else None,
     )
-    basis = _basis(model_dir, records, [flags.positive_label, flags.no_thumbnails, flags.seed])
+    rejected = [asdict(reject) for reject in documents.rejects] if documents else []
+    told: list[Json] = [flags.positive_label, flags.no_thumbnails, flags.seed, *rejected]
+    basis = _basis(model_dir, records, told)
     noted = run.noted('evaluate')
     there = all(files.exists(run.config.path(*parts)) for parts in (('report.html',), ('eval', 'metrics.json')))
     if there and noted.get('basis') == basis and not run.config.overwrite:
@@ -307,14 +313,25 @@ def _evaluate(run: Run, records: Mapping[str, str], model_dir: str) -> list[str]
     return [f'accuracy  {line}' for line in lines] if isinstance(lines, list) else []
 
 
-def _basis(model_dir: str, records: Mapping[str, str], flags: list[Json]) -> str:
+def _input_account(run: Run, documents: DocsResult) -> 'Account':
+    from trainer import accounts
+
+    return accounts.of_input(
+        run.config.path('data', REJECTS),
+        read=documents.read,
+        accepted=documents.read - len(documents.rejects) - documents.duplicates,
+        duplicate=documents.duplicates,
+    )
+
+
+def _basis(model_dir: str, records: Mapping[str, str], told: list[Json]) -> str:
     """A digest of everything an evaluation depends on."""
     from preprocess.manifest import find_records
     from trainer import inputs
 
     identities: dict[str, Json] = {side: inputs.identity(find_records([spec])) for side, spec in records.items()}
     model = files.sha256(files.join(model_dir, 'saved_model.pb'))
-    return settings.digest({'model': model, 'records': identities, 'flags': flags})
+    return settings.digest({'model': model, 'records': identities, 'told': told})
 
 
 def _account(run: Run, documents: DocsResult | None, records: Mapping[str, str]) -> list[str]:
@@ -409,7 +426,7 @@ def _forecast(run: Run, documents: DocsResult | None, *, steps: int) -> list[str
         begun = time.monotonic()
         model_dir = run.config.pretrained_model or _train(run, records)
         seconds[place] = time.monotonic() - begun
-    _evaluate(run, records, model_dir)
+    _evaluate(run, records, model_dir, documents)
     step_s = max(seconds[1] - seconds[0], 0) / (TRIAL_STEPS[1] - TRIAL_STEPS[0])
     pictures = sum(len(stock.rows) for stock in stocks.values())
     side, largest = max(stocks.items(), key=lambda item: len(item[1].rows), default=('', None))

@@ -57,7 +57,7 @@ def of_set(found: RecordSet, rows: EmbeddedSet, label_names: Sequence[str]) -> A
     reasons = Counter[str]()
     for manifest in found.manifests:
         reasons.update(manifest.rejects_by_reason)
-    examples = _examples(found, reasons)
+    examples = _examples(_rejects_of(found), reasons)
     return Account(
         name=rows.name,
         read=sum(part.read or 0 for part in parts),
@@ -85,17 +85,40 @@ def of_manifest(name: str, manifest: Manifest, label_names: Sequence[str]) -> Ac
     )
 
 
+def of_input(rejects_path: str, *, read: int, accepted: int, duplicate: int) -> Account:
+    """The account of an input before it was split into sets."""
+    reasons = Counter(str(reject.get('reason')) for reject in _rejects(rejects_path))
+    return Account(
+        name='input',
+        read=read,
+        accepted=accepted,
+        rejected=reasons.total(),
+        duplicate=duplicate,
+        unlabelled=0,
+        per_label={},
+        rejects=_by_frequency(reasons, _examples([rejects_path], reasons)),
+    )
+
+
 def _by_frequency(reasons: Mapping[str, int], examples: Mapping[str, list[RejectExample]]) -> tuple[Rejects, ...]:
     order = sorted((-count, reason) for reason, count in reasons.items() if count)
     return tuple(Rejects(reason, -count, tuple(examples.get(reason, ()))) for count, reason in order)
 
 
-def _examples(found: RecordSet, reasons: Counter[str]) -> dict[str, list[RejectExample]]:
+def _rejects_of(found: RecordSet) -> list[str]:
+    """The lists of rejects beside a set's manifests."""
+    return [
+        SetName(directory, manifest.name, manifest.part).rejects()
+        for manifest, directory in zip(found.manifests, found.directories, strict=True)
+    ]
+
+
+def _examples(paths: Sequence[str], reasons: Counter[str]) -> dict[str, list[RejectExample]]:
     """The first rejects of each reason; reading ends when there are enough of all."""
     examples: dict[str, list[RejectExample]] = {}
     missing = {reason: min(count, _EXAMPLES) for reason, count in reasons.items() if count}
-    for manifest, directory in zip(found.manifests, found.directories, strict=True):
-        for reject in _rejects(SetName(directory, manifest.name, manifest.part).rejects()):
+    for path in paths:
+        for reject in _rejects(path):
             if not any(missing.values()):
                 return examples
             reason = str(reject.get('reason'))

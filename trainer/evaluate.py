@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import argparse
 
     from preprocess.manifest import RecordSet
+    from trainer.accounts import Account
     from trainer.evaluation import Evaluation, Paths, SetResult
     from trainer.examination import Examination
     from trainer.predictions import BeforeAndNow
@@ -38,6 +39,7 @@ class EvaluateConfig:
     thumbnails: bool = True
     seed: int = 0
     settings: Mapping[str, Settings] = field(default_factory=dict)  # of earlier stages, by heading, for the report
+    input_account: 'Account | None' = None  # of the rows before they were split into sets
 
     def __post_init__(self) -> None:
         for name in ('model_dir', 'data_paths', 'output_dir'):
@@ -137,6 +139,7 @@ def _publish_report(config: EvaluateConfig, examined: 'Examination', result: 'Ev
         curves=history.read(files.join(_train_dir(config), history.FILE)),
         settings=_settings(config, examined),
         made_at=datetime.now(UTC).strftime('%Y-%m-%d %H:%M UTC'),
+        input_account=config.input_account,
     )
     report.write(findings, result.paths.report)
 
@@ -145,7 +148,7 @@ def _settings(config: EvaluateConfig, examined: 'Examination') -> dict[str, Mapp
     """What led to the figures, by heading: earlier stages, this one, the records, the encoder, the versions."""
     from trainer.evaluation import versions
 
-    mine = {name: value for name, value in asdict(config).items() if name != 'settings'}
+    mine = {name: value for name, value in asdict(config).items() if name not in ('settings', 'input_account')}
     found: dict[str, Mapping[str, Json]] = {'Training': _training(config), **config.settings, 'Evaluation': mine}
     for name, records in examined.found.items():
         for one in records.manifests:
