@@ -21,7 +21,9 @@ def changes(old: Settings, new: Settings) -> list[str]:
     """The keys whose values differ, as `batch_size: 100 -> 50`, sorted by name."""
     names = sorted({*old, *new})
     return [
-        f'{name}: {_shown(old.get(name))} -> {_shown(new.get(name))}' for name in names if old.get(name) != new.get(name)
+        f'{name}: {_shown(old.get(name))} -> {_shown(new.get(name))}'
+        for name in names
+        if old.get(name) != new.get(name)
     ]
 
 
