@@ -60,8 +60,9 @@ def embed_sets(
 ) -> list[Manifest]:
     """Make sets of records in one job, and return their manifests in order; those that are whole already are kept."""
     spec = embedding.spec
-    key = spec.key()
-    inputs = [preflight.check(config, encoder_key=key, encoder=spec.canonical) for config in sets]
+    with Progress('checking the inputs'):
+        key = spec.key()
+        inputs = [preflight.check(config, encoder_key=key, encoder=spec.canonical) for config in sets]
     with ExitStack() as held:
         for config in sets:
             held.enter_context(_claim(config))

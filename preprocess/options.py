@@ -13,6 +13,9 @@ from preprocess.set_names import Part, SetName
 DEFAULT_ENCODER = 'inception_v3'
 DEFAULT_MAX_REJECT_FRACTION = 0.05
 STORE = 'embeddings'
+# A name that globs and comma lists can hold, not hidden, and not that of a part.
+_NAME = re.compile(r'[^.*?\[\],][^*?\[\],]*')
+_PART = re.compile(r'\.\d+-of-\d+$')
 VERBOSITIES = ('DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL')
 
 
@@ -32,7 +35,7 @@ class SetConfig:
 
     def __post_init__(self) -> None:
         name = files.name(self.output_path)
-        if self.output_path.endswith('/') or not re.fullmatch(r'[^.*?\[\],][^*?\[\],]*', name):
+        if self.output_path.endswith('/') or not _NAME.fullmatch(name) or _PART.search(name):
             raise UsageError(
                 f'{self.output_path!r} is no PREFIX for records',
                 where='--output_path',

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 
 from preprocess import files, manifest, rows, settings
+from preprocess.compiled import INFO_FILE
 from preprocess.failures import InputError
 from preprocess.labels import Labels
 from preprocess.manifest import Manifest
@@ -71,7 +72,12 @@ def find_complete(inputs: Inputs, *, replace: bool) -> Manifest | None:
         )
     if not files.exists(name.manifest()):
         return None
-    there = Manifest.read(name.manifest())
+    try:
+        there = Manifest.read(name.manifest())
+    except InputError:
+        if replace:
+            return None
+        raise
     if settings.digest(inputs.settings) != there.digest:
         if replace:
             return None
@@ -80,7 +86,8 @@ def find_complete(inputs: Inputs, *, replace: bool) -> Manifest | None:
             where=name.manifest(),
             do='choose another --output_path, or replace them with --overwrite',
         )
-    return there if manifest.is_whole(name, there) else None
+    encoder = files.join(name.directory, there.encoder.path, INFO_FILE)
+    return there if manifest.is_whole(name, there) and files.exists(encoder) else None
 
 
 def _check_labels(config: SetConfig, csvs: tuple[str, ...], labels: Labels) -> None:

@@ -13,7 +13,7 @@ from apache_beam.metrics import Metrics
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
-from preprocess import decoders, interrupts, pictures, publishing, shards
+from preprocess import decoders, interrupts, pictures, publishing, quiet, shards
 from preprocess.embedder import Embedded, Embedder, Failed, Lane
 from preprocess.failures import Interrupted
 from preprocess.pictures import Picture
@@ -269,7 +269,8 @@ _embedders = _Embedders()
 
 
 def _make(job: EmbeddingJob) -> tuple[Embedder[Picture], decoders.DecoderPool]:
-    engine = job.load_engine()
+    with quiet.loading():
+        engine = job.load_engine()
     pool = decoders.DecoderPool(
         engine.input_shape, children=job.hands.decoders, timeout_s=job.decode_timeout_s, decode=job.decode
     )

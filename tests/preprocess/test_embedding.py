@@ -353,7 +353,7 @@ def test_where_pieces_are_kept_and_how_many_rejects_are_allowed_change_nothing(f
     assert 'there already' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize('damage', ['missing shard', 'torn shard', 'no manifest'])
+@pytest.mark.parametrize('damage', ['missing shard', 'torn shard', 'no manifest', 'no encoder'])
 def test_what_is_incomplete_is_made_again(folder, damage):
     (before,) = embed(config(folder), folder=folder)
     shard = folder / 'out' / before.shards[0].file
@@ -361,6 +361,8 @@ def test_what_is_incomplete_is_made_again(folder, damage):
         shard.unlink()
     elif damage == 'torn shard':
         shard.write_bytes(shard.read_bytes()[:-1])
+    elif damage == 'no encoder':
+        (folder / 'out' / before.encoder.path / 'encoder.json').unlink()
     else:
         (folder / 'out' / 'manifest.train.json').unlink()
     assert embed(config(folder), folder=folder) == [before]
@@ -482,6 +484,25 @@ def test_a_bundle_done_twice_writes_nothing_twice(folder):
     assert vars(manifest.rows) == {'read': 31, 'accepted': 30, 'rejected': 1, 'duplicate': 0}
     assert len(found(folder / 'out' / 'train')) == 30
     assert left_over(folder / 'out') == []
+
+
+def test_a_run_that_ends_while_shards_get_their_names_leaves_nothing_that_passes_for_records(folder, monkeypatch):
+    take_name = publishing._take_name
+
+    def end_at_the_second(shard, path):
+        if shard.index == 1:
+            raise OSError(28, os.strerror(28))
+        take_name(shard, path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(publishing, '_take_name', end_at_the_second)
+        with pytest.raises(RunFailed):
+            embed(config(folder, shards=2), folder=folder)
+    for spec in ('train', 'train*', ''):
+        with pytest.raises(InputError, match='missing'):
+            find_records([str(folder / 'out' / spec)])
+    embed(config(folder, shards=2), folder=folder)
+    assert len(found(folder / 'out' / 'train')) == 30
 
 
 # What a runner loses.

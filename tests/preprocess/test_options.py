@@ -83,6 +83,7 @@ def test_every_flag_arrives_where_it_belongs():
         '--output_path=out/tr*in',
         '--output_path=out/.train',
         '--output_path=a,b',
+        '--output_path=out/train.0-of-4',
     ],
 )
 def test_impossible_values_are_errors_of_usage(flag):

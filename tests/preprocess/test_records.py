@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from preprocess import records
+from preprocess.manifest import find_records
 from preprocess.records import Record, RecordError, RecordWriter
 
 GZIP_HEADER_BYTES = 10
@@ -71,6 +72,35 @@ def test_files_are_read_by_tensorflow_and_its_files_by_us(tmp_path):
             for data in raw:
                 writer.write(data)
         assert list(records.read(str(path))) == written
+
+
+def test_records_of_the_earlier_systems_are_found_by_glob(tmp_path):
+    import tensorflow as tf
+
+    def example(uri: str, labels: list[int]) -> bytes:
+        features = {
+            'image_uri': tf.train.Feature(bytes_list=tf.train.BytesList(value=[uri.encode()])),
+            'embedding': tf.train.Feature(float_list=tf.train.FloatList(value=[0.25] * 2048)),
+        }
+        if labels:
+            features['label'] = tf.train.Feature(int64_list=tf.train.Int64List(value=labels))
+        return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+
+    for shard in range(2):
+        path = str(tmp_path / f'train-0000{shard}-of-00002.tfrecord.gz')
+        with tf.io.TFRecordWriter(path, 'GZIP') as writer:
+            writer.write(example(f'gs://bucket/{shard}/hugs.jpg', [shard]))
+            writer.write(example(f'gs://bucket/{shard}/unlabelled.jpg', []))
+    found = find_records([f'{tmp_path}/train*'])
+    assert (found.labels, found.encoder, found.records) == (None, None, None)
+    read = [record for path in found.paths for record in records.read(path)]
+    assert [(record.image_uri, record.label_ids) for record in read] == [
+        ('gs://bucket/0/hugs.jpg', (0,)),
+        ('gs://bucket/0/unlabelled.jpg', ()),
+        ('gs://bucket/1/hugs.jpg', (1,)),
+        ('gs://bucket/1/unlabelled.jpg', ()),
+    ]
+    assert all(record.embedding.shape == (2048,) for record in read)
 
 
 def test_features_it_does_not_know_are_skipped():
