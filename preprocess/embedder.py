@@ -64,9 +64,14 @@ class Hands:
     @classmethod
     def for_machine(cls, cores: int | None = None, *, remote: bool = False) -> 'Hands':
         """What keeps a network on this machine busy: a decoder per core, and readers to hide the storage's latency."""
-        cores = cores or len(os.sched_getaffinity(0))
+        cores = cores or usable_cores()
         # An object's first byte takes some 50 ms wherever it is: sixteen at once feed 300 pictures a second.
         return cls(readers=max(16, cores + 2) if remote else cores + 2, decoders=cores)
+
+
+def usable_cores() -> int:
+    """The processors this process may use, which a container makes fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
 
 class Embedder(Generic[T]):

@@ -2,17 +2,18 @@
 
 import enum
 import math
-import os
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from types import TracebackType
+from typing import Self
 
 from preprocess import decoders, encoders, engines, files, preflight, publishing, shards, tally
 from preprocess.claims import Claim
 from preprocess.compiled import GRAPH_FILE, INFO_FILE, CompiledEncoder
-from preprocess.embedder import Hands
+from preprocess.embedder import Hands, usable_cores
 from preprocess.encoders import EncoderSpec
 from preprocess.engines import Engine
 from preprocess.failures import Failure, InputError, RunFailed, TooManyRejects
@@ -186,22 +187,48 @@ def _run(job: EmbeddingJob, beam_args: Sequence[str]) -> None:
         f'embedding with {encoder.spec} on {_device()}: {encoder.engine} {encoder.precision}, batches of '
         f'{encoder.batch_size}, {job.hands.decoders} decoders beside it; {jobs.describe(beam_args)}'
     )
-    with Progress('embedding', unit='pictures') as progress:
-
-        def look(is_interrupted: bool) -> None:
-            counts = tally.total(job.tallies)
-            done = counts['accepted'] + counts['rejected'] + counts['duplicates']
-            progress.update(done, failed=counts['rejected'], total=counts['read'] or None)
-            if is_interrupted:
-                tally.ask_to_stop(job.tallies)
-
+    with _Display(job.tallies) as display:
         log = None if files.is_remote(job.sets[0].work) else job.sets[0].path(LOG)
-        jobs.run(lambda pipeline: pipeline | transforms.EmbedSets(job), beam_args, look=look, log=log)
+        jobs.run(lambda pipeline: pipeline | transforms.EmbedSets(job), beam_args, look=display.look, log=log)
+
+
+class _Display:
+    """How far the workers are, from what they report: pictures embedded, then records written."""
+
+    def __init__(self, tallies: str) -> None:
+        self._tallies = tallies
+        self._is_writing = False
+        self._shown = Progress('embedding', unit='pictures')
+
+    def __enter__(self) -> Self:
+        self._shown.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._shown.__exit__(kind, error, trace)
+
+    def look(self, is_interrupted: bool) -> None:
+        """Show what the workers reported last, and pass on to them that the user wants to stop."""
+        counts = tally.total(self._tallies)
+        done = counts['accepted'] + counts['rejected'] + counts['duplicates']
+        if counts['written'] and not self._is_writing:
+            self._is_writing = True
+            self._shown.update(done, failed=counts['rejected'], total=counts['read'])
+            self._shown.__exit__(None, None, None)
+            self._shown = Progress('writing', unit='records').__enter__()
+        if self._is_writing:
+            self._shown.update(counts['written'], total=counts['accepted'])
+        else:
+            self._shown.update(done, failed=counts['rejected'], total=counts['read'] or None)
+        if is_interrupted:
+            tally.ask_to_stop(self._tallies)
 
 
 def _device() -> str:
     cards = files.glob('/dev/nvidia[0-9]*')
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     return f'{len(cards)} GPU' if cards else f'{cores} CPU core{"s" if cores > 1 else ""}'
 
 

@@ -134,6 +134,8 @@ class _ReadRows(_Worker):
         yield from ((bucket, (set_index, block)) for bucket, block in buckets.items())
         yield from self._refused(set_index, rejects)
         publishing.note_rows_read(one, number, RowsRead(read, from_working_dir))
+        # Now the total is known: everything after this is measured against it.
+        self._tally.write()
 
 
 class _Settle(_Worker):
