@@ -5,12 +5,14 @@ The policy: format by content (JPEG MPO PNG GIF WebP BMP TIFF), first frame, upr
 ignored, CMYK is converted without one, the aspect is not kept. Whatever can't be used is an ImageError with its reason.
 """
 
+import contextlib
+import ctypes
 import io
+import logging
 import struct
 import warnings
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,7 @@ from PIL import (
     PngImagePlugin,
     TiffImagePlugin,
     WebPImagePlugin,
+    _imaging,
 )
 
 from preprocess import image_guards
@@ -87,6 +90,18 @@ _UPRIGHT = {
 # A broken picture is reported once, by its ImageError. (A filter for good, because warnings.catch_warnings is not
 # thread-safe and pictures are decoded in threads.)
 warnings.filterwarnings('ignore', module=r'PIL\.')
+logging.getLogger('PIL').addHandler(logging.NullHandler())  # without any, its errors are printed
+
+
+def _silence_libtiff() -> None:
+    """Keep libtiff from printing what it thinks of a broken TIFF; Pillow, which raises, gives no access to this."""
+    library = ctypes.CDLL(_imaging.__file__)  # looked up in what this depends on, too
+    for name in ('TIFFSetErrorHandler', 'TIFFSetWarningHandler'):
+        with contextlib.suppress(AttributeError):  # a Pillow with libtiff built into it
+            getattr(library, name)(None)
+
+
+_silence_libtiff()
 
 
 def to_pixels(data: bytes, shape: Shape) -> Pixels:
@@ -138,7 +153,7 @@ def _open(data: bytes) -> Image.Image:
     return image
 
 
-@contextmanager
+@contextlib.contextmanager
 def _named_failures(data: bytes) -> Iterator[None]:
     """Turn whatever Pillow raises on a broken picture into an ImageError with its reason."""
     try:
@@ -180,14 +195,16 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     white: it is the smallest of 1 (F only), 255 and 65535 that no value exceeds, else the largest value; black is 0 or,
     below it, the smallest value. NaN and infinities are black.
     """
-    values = np.asarray(image)
     if image.mode.startswith('I;'):
-        return Image.fromarray((values >> 8).astype(np.uint8))
-    values = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    values = np.array(image, np.float32)  # in place from here on: the largest pictures take 350 MB a copy
+    np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
     black, top = min(0.0, float(values.min())), float(values.max())
     whites = (1.0, 255.0, 65535.0) if image.mode == 'F' else (255.0, 65535.0)
     white = next((level for level in whites if top <= level), top)
-    return Image.fromarray(np.rint((values - black) * (255 / (white - black))).astype(np.uint8))
+    values -= black
+    values *= 255 / (white - black)
+    return Image.fromarray(np.rint(values, out=values).astype(np.uint8))
 
 
 def _fit(rgb: Image.Image, shape: Shape) -> Pixels:

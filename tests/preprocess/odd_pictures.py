@@ -229,6 +229,10 @@ def _damaged() -> Made:
     yield 'garbage.webp', b'RIFF\x20\0\0\0WEBPVP8 ' + b'garbage ' * 4, 'corrupt'
     yield 'no-strips.tiff', tiff((256, 3, 1, 8), (257, 3, 1, 8), (258, 3, 1, 8), (262, 3, 1, 1)), 'corrupt'
     yield 'unknown-compression.tiff', tiff((256, 3, 1, 8), (257, 3, 1, 8), (259, 3, 1, 65000)), 'corrupt'
+    lzw = bytearray(encoded(rgb, 'TIFF', compression='tiff_lzw'))
+    lzw[20:400] = b'\xaa' * 380
+    yield 'garbage-lzw.tiff', bytes(lzw), 'corrupt'
+    yield 'many-samples.tiff', tiff((256, 3, 1, 8), (257, 3, 1, 8), (277, 3, 1, 255), (262, 3, 1, 1)), 'corrupt'
     bmp = encoded(rgb, 'BMP')
     yield 'impossible-depth.bmp', bmp[:28] + b'\x07' + bmp[29:], 'corrupt'
 
