@@ -70,6 +70,7 @@ def _tensorflow_float32(encoder: CompiledEncoder, threads: int | None) -> Run:
     config = tf.compat.v1.ConfigProto(
         intra_op_parallelism_threads=threads or 0, inter_op_parallelism_threads=threads or 0
     )
+    config.gpu_options.allow_growth = True  # where there is one, others may want some of it
     run: Run = tf.compat.v1.Session(graph=graph, config=config).make_callable(VECTORS, [PIXELS])
     return run
 
