@@ -5,6 +5,7 @@ TensorFlow. Before each picture it sets the kernel's alarm; a decoder that is ca
 it holds Python's lock, and even when the parent is gone.
 """
 
+import contextlib
 import importlib
 import json
 import os
@@ -117,13 +118,13 @@ class _Child:
 
     def end(self) -> str:
         """End the process; how it had ended by itself."""
-        if self._process.poll() is None:
+        with contextlib.suppress(OSError):  # it holds what the child never read
+            cast(BinaryIO, self._process.stdin).close()
+        try:
             # Its pipes close when it dies; a moment lets a process that is dying tell its own reason.
-            try:
-                cast(BinaryIO, self._process.stdin).close()
-                self._process.wait(timeout=1)
-            except (OSError, subprocess.TimeoutExpired):
-                self._process.kill()
+            self._process.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
         code = self._process.wait()
         cast(BinaryIO, self._process.stdout).close()
         if code == -signal.SIGALRM:

@@ -546,6 +546,35 @@ def test_shards_that_are_not_what_was_written_are_noticed(folder, monkeypatch):
         embed(config(folder), folder=folder)
 
 
+def test_beam_counts_what_happened_to_every_row(folder, monkeypatch):
+    from apache_beam import Pipeline
+    from apache_beam.metrics import MetricsFilter
+    from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+    counted: Counter[str] = Counter()
+
+    def run(build, beam_args, *, look, log):
+        pipeline = Pipeline(runner=FnApiRunner())
+        build(pipeline)
+        found = pipeline.run().metrics().query(MetricsFilter().with_namespace('headlight'))
+        for counter in found['counters']:
+            counted[counter.key.metric.name] += counter.committed
+
+    rows = (folder / 'train.csv').read_text().splitlines()
+    write_csv(folder, 'train.csv', [*rows, rows[0], 'pics/gone.png,cat', ',cat'])
+    monkeypatch.setattr('preprocess.jobs.run', run)
+    (manifest,) = embed(config(folder), folder=folder)
+    assert counted == {
+        'read': 33,
+        'accepted': 30,
+        'rejected': 2,
+        'duplicates': 1,
+        'embedded': 30,
+        'written': 30,
+        'bytes_written': manifest.shards[0].bytes,
+    }
+
+
 def test_no_connection_leaves_the_machine(folder, monkeypatch):
     import socket
 
