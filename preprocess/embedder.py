@@ -37,11 +37,12 @@ T = TypeVar('T', bound=_HasUri)
 
 @dataclass(frozen=True, slots=True)
 class Embedded(Generic[T]):
-    """A picture's vector, and its content's sha256, by which the store knows it."""
+    """A picture's vector, its content's sha256, by which the store knows it, and how many bytes were read."""
 
     item: T
     key: bytes
     vector: Vector
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +171,7 @@ class Embedder(Generic[T]):
         try:
             data = self._read(item.uri)
             stage = 'decode'
-            return _Decoded(lane, item, hashlib.sha256(data).digest(), self._decode(data))
+            return _Decoded(lane, item, hashlib.sha256(data).digest(), self._decode(data), len(data))
         except ImageError as error:
             return Failed(item, stage, error.reason, error.message)
 
@@ -235,9 +236,10 @@ class _Decoded(Generic[T]):
     item: T
     key: bytes
     pixels: Pixels
+    bytes: int
 
     def result(self, vector: Vector) -> Embedded[T]:
-        return Embedded(self.item, self.key, vector)
+        return Embedded(self.item, self.key, vector, self.bytes)
 
     def nonfinite(self) -> Failed[T]:
         return Failed(self.item, 'embed', 'nonfinite-embedding', 'the encoder answered with infinities or NaN')

@@ -193,20 +193,21 @@ class _Embed(_Worker):
         super().teardown()
 
     def _take(self, results: Sequence[Embedded[Picture] | Failed[Picture]]) -> Iterator[Arrived]:
+        embedded = [result for result in results if isinstance(result, Embedded)]
+        for result in embedded:
+            self._pieces.add(result.key, result.vector)
+            self._located.append((result.item, result.key))
+        if embedded:
+            self._count(
+                embedded=len(embedded),
+                accepted=sum(len(result.item.uses) for result in embedded),
+                bytes_read=sum(result.bytes for result in embedded),
+            )
         refused: dict[int, list[Reject]] = {}
-        located = len(self._located)
-        for result in results:
-            if isinstance(result, Embedded):
-                self._pieces.add(result.key, result.vector)
-                self._located.append((result.item, result.key))
-                continue
-            for set_index, reject in result.item.rejects(
-                stage=result.stage, reason=result.reason, message=result.message
-            ):
+        for failed in (result for result in results if isinstance(result, Failed)):
+            said = failed.item.rejects(stage=failed.stage, reason=failed.reason, message=failed.message)
+            for set_index, reject in said:
                 refused.setdefault(set_index, []).append(reject)
-        taken = self._located[located:]
-        if taken:
-            self._count(embedded=len(taken), accepted=sum(len(picture.uses) for picture, _ in taken))
         for set_index, rejects in refused.items():
             yield from self._refused(set_index, rejects)
 

@@ -570,6 +570,7 @@ def test_beam_counts_what_happened_to_every_row(folder, monkeypatch):
         'rejected': 2,
         'duplicates': 1,
         'embedded': 30,
+        'bytes_read': sum(len(picture(number)) for number in range(30)),
         'written': 30,
         'bytes_written': manifest.shards[0].bytes,
     }
