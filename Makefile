@@ -2,11 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-CODE := setup.py pipeline.py preprocess trainer predict scripts tests
+CODE := setup.py pipeline.py preprocess trainer predict scripts tests benchmarks
 # Two processes: the tests start workers and servers of their own.
 PYTEST := TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest
 
-.PHONY: help install demo format check test test-all clean
+.PHONY: help install demo format check test test-all bench clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 12
@@ -35,6 +35,9 @@ test: $(INSTALLED)  ## every default test
 
 test-all: $(INSTALLED)  ## also the slow ones
 	$(PYTEST)
+
+bench: $(INSTALLED)  ## what the README's figures come from, measured again (an hour on two cores)
+	for one in $(filter-out benchmarks/results.py,$(wildcard benchmarks/*.py)); do $(BIN)/python $$one || exit 1; done
 
 clean:  ## remove what the targets above made
 	rm -rf .venv build dist demo_output *.egg-info .pytest_cache .ruff_cache .mypy_cache
