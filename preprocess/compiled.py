@@ -1,6 +1,10 @@
-"""A compiled encoder on disk: one frozen graph from pixels to vectors, beside a JSON file that says what it is."""
+"""A compiled encoder on disk: one frozen graph from pixels to vectors, beside a JSON file that says what it is.
+
+A quantised one has its own model beside the float32 graph, which is what goes into a served model.
+"""
 
 import dataclasses
+import hashlib
 import json
 from dataclasses import dataclass
 
@@ -8,6 +12,7 @@ from preprocess import files
 from preprocess.failures import InputError
 
 GRAPH_FILE = 'graph.pb'
+MODEL_FILE, MODEL_WEIGHTS_FILE = 'model.xml', 'model.bin'
 INFO_FILE = 'encoder.json'
 # Names of the graph's input, uint8[N,H,W,C], and output, float32[N,D].
 PIXELS = 'pixels:0'
@@ -26,7 +31,10 @@ class FrozenGraph:
 
 @dataclass(frozen=True, kw_only=True)
 class CompiledEncoder:
-    """What encoder.json says, and the directory it was read from."""
+    """What encoder.json says, and the directory it was read from.
+
+    `sha256` is the float32 graph's; `quantised` the quantised model's, where that is what runs.
+    """
 
     directory: str
     spec: str
@@ -37,11 +45,22 @@ class CompiledEncoder:
     engine: str
     precision: str
     batch_size: int
+    quantised: str | None = None
 
     @property
     def graph_path(self) -> str:
         """Where the frozen graph is."""
         return files.join(self.directory, GRAPH_FILE)
+
+    @property
+    def model_path(self) -> str:
+        """Where the quantised model is."""
+        return files.join(self.directory, MODEL_FILE)
+
+    @property
+    def file_names(self) -> tuple[str, ...]:
+        """The names of its files, in the order to copy them: where the last one is, the others are whole."""
+        return (GRAPH_FILE, *((MODEL_FILE, MODEL_WEIGHTS_FILE) if self.quantised else ()), INFO_FILE)
 
     @classmethod
     def load(cls, directory: str) -> 'CompiledEncoder':
@@ -69,7 +88,17 @@ class CompiledEncoder:
 
     def is_intact(self) -> bool:
         """Whether the graph is the one that was written with this description."""
-        return files.exists(self.graph_path) and files.sha256(self.graph_path) == self.sha256
+        try:
+            is_model = self.quantised is None or quantised_sha256(self.directory) == self.quantised
+            return is_model and files.sha256(self.graph_path) == self.sha256
+        except FileNotFoundError:
+            return False
+
+    def copied(self, directory: str) -> 'CompiledEncoder':
+        """The same encoder in another place, its description last."""
+        for name in self.file_names:
+            files.copy(files.join(self.directory, name), files.join(directory, name))
+        return dataclasses.replace(self, directory=directory)
 
     def verify(self) -> None:
         """Raise InputError unless the graph is the one that was written with this description."""
@@ -79,3 +108,9 @@ class CompiledEncoder:
                 where=self.graph_path,
                 do='delete its directory and embed the pictures again, or copy it anew',
             )
+
+
+def quantised_sha256(directory: str) -> str:
+    """One hash for both files of a quantised model."""
+    both = ''.join(files.sha256(files.join(directory, name)) for name in (MODEL_FILE, MODEL_WEIGHTS_FILE))
+    return hashlib.sha256(both.encode()).hexdigest()

@@ -6,7 +6,6 @@ used leaves its lane as `Failed`; a fault of the machine or the network is raise
 """
 
 import hashlib
-import os
 import queue
 import threading
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from preprocess.engines import Engine
 from preprocess.image_formats import ImageError
+from preprocess.processor import usable_cores
 
 Pixels = NDArray[np.uint8]
 Vector = NDArray[np.float32]
@@ -47,12 +47,13 @@ class Embedded(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Failed(Generic[T]):
-    """Why a picture has no vector; `stage` is read, decode or embed."""
+    """Why a picture has no vector; `stage` is read, decode or embed; `key` is its content's, when it could be read."""
 
     item: T
     stage: str
     reason: str
     message: str
+    key: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,6 @@ class Hands:
         cores = cores or usable_cores()
         # An object's first byte takes some 50 ms wherever it is: sixteen at once feed 300 pictures a second.
         return cls(readers=max(16, cores + 2) if remote else cores + 2, decoders=cores)
-
-
-def usable_cores() -> int:
-    """The processors this process may use, which a container makes fewer than there are."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
 
 class Embedder(Generic[T]):
@@ -167,13 +163,13 @@ class Embedder(Generic[T]):
                         self.changed.notify_all()
 
     def _pixels(self, lane: 'Lane[T]', item: T) -> '_Decoded[T] | Failed[T]':
-        stage = 'read'
+        stage, key = 'read', None
         try:
             data = self._read(item.uri)
-            stage = 'decode'
-            return _Decoded(lane, item, hashlib.sha256(data).digest(), self._decode(data), len(data))
+            stage, key = 'decode', hashlib.sha256(data).digest()
+            return _Decoded(lane, item, key, self._decode(data), len(data))
         except ImageError as error:
-            return Failed(item, stage, error.reason, error.message)
+            return Failed(item, stage, error.reason, error.message, key)
 
     def _can_encode(self) -> bool:
         waiting = len(self._ready)
@@ -242,4 +238,6 @@ class _Decoded(Generic[T]):
         return Embedded(self.item, self.key, vector, self.bytes)
 
     def nonfinite(self) -> Failed[T]:
-        return Failed(self.item, 'embed', 'nonfinite-embedding', 'the encoder answered with infinities or NaN')
+        return Failed(
+            self.item, 'embed', 'nonfinite-embedding', 'the encoder answered with infinities or NaN', self.key
+        )

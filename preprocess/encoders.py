@@ -9,21 +9,15 @@ import contextlib
 import dataclasses
 import errno
 import hashlib
-import json
-import logging
-import os
-import subprocess
-import sys
 import uuid
 from dataclasses import dataclass
 
-from preprocess import engines, failures, files, images, settings
+from preprocess import children, engines, files, images, settings
 from preprocess.compiled import CompiledEncoder
 from preprocess.encoder_sources import Source, find_source
-from preprocess.failures import InputError, RunFailed, UsageError
+from preprocess.failures import InputError, UsageError
 from preprocess.progress import Progress, say
-
-_log = logging.getLogger(__name__)
+from preprocess.settings import Json
 
 # Raised when compiling the same model gives other vectors.
 ENCODER_VERSION = 1
@@ -31,19 +25,30 @@ ENCODER_VERSION = 1
 
 @dataclass(frozen=True)
 class EncoderSpec:
-    """An encoder as the user asks for it: which network, with which weights, run how."""
+    """An encoder as the user asks for it: which network, with which weights, run how.
+
+    Where the graph is quantised, `quantised` is the sha256 of that and `kept_at` a directory that has it: before they
+    are known (`quantising` sees to it), the key names the settings only.
+    """
 
     name: str
     weights: str | None = None
     engine: str = 'tensorflow'
     precision: str = 'float32'
     batch_size: int = 8  # as fast as 16 and 32 on CPUs (measured), and one picture alone waits for eight, not 32
+    quantised: str | None = None
+    kept_at: str | None = None
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise UsageError('the batch size must be positive', where='--encoder_batch_size', do='leave it out')
-        engines.check_choice(self.engine, self.precision)
+        _ = self.way
         find_source(self.name, self.weights)
+
+    @property
+    def way(self) -> engines.Way:
+        """How it runs."""
+        return engines.way(self.engine, self.precision)
 
     @property
     def source(self) -> Source:
@@ -57,16 +62,17 @@ class EncoderSpec:
 
     def key(self) -> str:
         """sha256 over everything the vectors depend on, without TensorFlow: equal keys, equal vectors."""
-        return settings.digest(
-            {
-                'network': self.source.identity(),
-                'pixels': images.POLICY_VERSION,
-                'engine': self.engine,
-                'precision': self.precision,
-                'batch_size': self.batch_size,
-                'version': ENCODER_VERSION,
-            }
-        )
+        settled: dict[str, Json] = {
+            'network': self.source.identity(),
+            'pixels': images.POLICY_VERSION,
+            'engine': self.engine,
+            'precision': self.precision,
+            'batch_size': self.batch_size,
+            'version': ENCODER_VERSION,
+        }
+        if self.quantised:
+            settled['quantised'] = self.quantised
+        return settings.digest(settled)
 
 
 @dataclass(frozen=True)
@@ -89,14 +95,14 @@ def compile_in_child(spec: EncoderSpec, directory: str) -> CompiledEncoder:
     """compile_encoder in a process of its own: building a network takes gigabytes this one would never get back."""
     if there := _usable(directory, spec.key()):
         return there
-    if not spec.source.is_heavy:
+    if not spec.source.is_heavy or spec.kept_at:
         return compile_encoder(spec, directory)
+    request: dict[str, Json] = {'spec': dataclasses.asdict(spec), 'directory': directory}
     with Progress(f'compiling the encoder {spec.canonical}'):
-        answer = _ask_child(spec, directory)
-    if 'failure' in answer:
-        kind, what, where, do = answer['failure']
-        raise getattr(failures, kind)(what, where=where, do=do)
-    for note in answer['notes']:
+        notes = children.ask(
+            'preprocess.encoder_child', request, doing='compiling the encoder', where=f'--encoder {spec.name}'
+        )
+    for note in notes:
         say(note)
     return CompiledEncoder.load(directory)
 
@@ -106,11 +112,24 @@ def build_encoder(spec: EncoderSpec, directory: str) -> Built:
     key = spec.key()
     if there := _usable(directory, key):
         return Built(there)
+    temporary = f'{directory.rstrip("/")}.{uuid.uuid4().hex}.tmp'
+    try:
+        notes = _fill(spec, temporary)
+        return Built(_publish(temporary, key, directory), notes)
+    finally:
+        files.delete_tree(temporary)
+
+
+def _fill(spec: EncoderSpec, directory: str) -> tuple[str, ...]:
+    """Make the encoder, or fetch the one that is kept, in a directory of its own; the notes for the user."""
+    if spec.kept_at:
+        CompiledEncoder.load(spec.kept_at).copied(directory)
+        return ()
     made = spec.source.build()
     compiled = CompiledEncoder(
-        directory=f'{directory.rstrip("/")}.{uuid.uuid4().hex}.tmp',
+        directory=directory,
         spec=spec.canonical,
-        key=key,
+        key=spec.key(),
         sha256=hashlib.sha256(made.graph).hexdigest(),
         input_shape=made.input_shape,
         vector_size=made.vector_size,
@@ -118,38 +137,9 @@ def build_encoder(spec: EncoderSpec, directory: str) -> Built:
         precision=spec.precision,
         batch_size=spec.batch_size,
     )
-    return Built(_publish(compiled, made.graph, directory), made.notes)
-
-
-def _ask_child(spec: EncoderSpec, directory: str) -> dict[str, list[str]]:
-    """The answer of preprocess.encoder_child, whose chatter goes to the log."""
-    request = json.dumps({'spec': dataclasses.asdict(spec), 'directory': directory})
-    # Whatever this process imports from, the child does too; the user's own Keras settings don't reach it.
-    paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
-    environment = {**os.environ, 'PYTHONPATH': paths, 'KERAS_BACKEND': 'tensorflow', 'TF_CPP_MIN_LOG_LEVEL': '3'}
-    lifeline, held = os.pipe()
-    try:
-        with open(lifeline, 'rb') as standard_input:
-            child = subprocess.Popen(
-                [sys.executable, '-m', 'preprocess.encoder_child', request],
-                stdin=standard_input,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=environment,
-                process_group=0,  # Ctrl-C lets it finish: it is the current piece
-            )
-        said, chatter = (text.decode(errors='replace').strip() for text in child.communicate())
-    finally:
-        os.close(held)
-    _log.info('compiling the encoder: %s', chatter)
-    if child.returncode != 0 or not said:
-        raise RunFailed(
-            f'compiling the encoder ended with exit code {child.returncode} ({chatter.rpartition(chr(10))[2]})',
-            where=f'--encoder {spec.name}',
-            do='see the log; exit code -9 means the machine ran out of memory',
-        )
-    answer: dict[str, list[str]] = json.loads(said)
-    return answer
+    files.write_atomic(compiled.graph_path, made.graph)
+    compiled.write()
+    return made.notes
 
 
 def _usable(directory: str, key: str) -> CompiledEncoder | None:
@@ -161,22 +151,17 @@ def _usable(directory: str, key: str) -> CompiledEncoder | None:
     return there if there.key == key and there.is_intact() else None
 
 
-def _publish(compiled: CompiledEncoder, graph: bytes, directory: str) -> CompiledEncoder:
+def _publish(temporary: str, key: str, directory: str) -> CompiledEncoder:
     """Give a finished encoder its place; whoever comes first keeps it, a damaged one gives way."""
-    temporary, damaged = compiled.directory, f'{compiled.directory}.damaged'
-    try:
-        files.write_atomic(compiled.graph_path, graph)
-        compiled.write()
-        while True:
-            try:
-                files.rename(temporary, directory)
-            except OSError as error:
-                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
-                    raise
-            if there := _usable(directory, compiled.key):
-                return there
-            with contextlib.suppress(FileNotFoundError):  # someone else is mending it too
-                files.rename(directory, damaged)
-            files.delete_tree(damaged)
-    finally:
-        files.delete_tree(temporary)
+    damaged = f'{temporary}.damaged'
+    while True:
+        try:
+            files.rename(temporary, directory)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                raise
+        if there := _usable(directory, key):
+            return there
+        with contextlib.suppress(FileNotFoundError):  # someone else is mending it too
+            files.rename(directory, damaged)
+        files.delete_tree(damaged)

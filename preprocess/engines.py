@@ -1,18 +1,22 @@
 """Running a compiled encoder: engine and precision from a table, fixed padded batches, the graph as it is on disk.
 
+Whoever loads an encoder must be able to do what it says: a machine without bfloat16 would compute in float32 silently.
+
 Batches always have the encoder's own size, padded when there are fewer pictures: rows of different batch sizes differ
 in the last bits, rows of one size don't, whatever stands beside them. So a picture gets the same vector always.
 """
 
+import importlib.util
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from preprocess import files
+from preprocess import files, openvino_engine, processor
 from preprocess.compiled import PIXELS, VECTORS, CompiledEncoder
-from preprocess.failures import UsageError
+from preprocess.failures import InputError, UsageError
 
 Pixels = NDArray[np.uint8]
 Vectors = NDArray[np.float32]
@@ -58,9 +62,10 @@ class _FixedBatches:
         return batch
 
 
-def _tensorflow_float32(encoder: CompiledEncoder, threads: int | None) -> Run:
-    """The frozen graph in TensorFlow, as it is."""
+def _tensorflow(encoder: CompiledEncoder, threads: int | None) -> Run:
+    """The frozen graph in TensorFlow, as it is, or turned to bfloat16 where that is worth it while it is loaded."""
     import tensorflow as tf
+    from tensorflow.core.protobuf.rewriter_config_pb2 import RewriterConfig
 
     graph_def = tf.compat.v1.GraphDef.FromString(files.read_bytes(encoder.graph_path))
     with tf.Graph().as_default() as graph:
@@ -71,28 +76,89 @@ def _tensorflow_float32(encoder: CompiledEncoder, threads: int | None) -> Run:
         intra_op_parallelism_threads=threads or 0, inter_op_parallelism_threads=threads or 0
     )
     config.gpu_options.allow_growth = True  # where there is one, others may want some of it
+    if encoder.precision == 'bfloat16':
+        config.graph_options.rewrite_options.auto_mixed_precision_onednn_bfloat16 = RewriterConfig.ON
+        config.device_count['GPU'] = 0  # the rewriting is for processors; a GPU would go on in float32
     run: Run = tf.compat.v1.Session(graph=graph, config=config).make_callable(VECTORS, [PIXELS])
     return run
 
 
-# What --engine and --precision can be together, and who loads it.
-ENGINES: dict[tuple[str, str], Callable[[CompiledEncoder, int | None], Run]] = {
-    ('tensorflow', 'float32'): _tensorflow_float32,
+@dataclass(frozen=True)
+class Way:
+    """One way to run a graph, and what it needs of the machine."""
+
+    load: Callable[[CompiledEncoder, int | None], Run]
+    modules: tuple[str, ...] = ()  # of the extra `fast`
+    needs_bfloat16: bool = False
+    is_quantised: bool = False
+
+
+# What --engine and --precision can be together.
+ENGINES: dict[tuple[str, str], Way] = {
+    ('tensorflow', 'float32'): Way(_tensorflow),
+    ('tensorflow', 'bfloat16'): Way(_tensorflow, needs_bfloat16=True),
+    ('openvino', 'float32'): Way(openvino_engine.load, ('openvino',)),
+    ('openvino', 'bfloat16'): Way(openvino_engine.load, ('openvino',), needs_bfloat16=True),
+    ('openvino', 'int8'): Way(openvino_engine.load, ('openvino',), is_quantised=True),
 }
+AUTO = 'auto'
 
 
-def check_choice(engine: str, precision: str) -> None:
-    """Refuse a pair that is not in the table, naming those that are."""
-    if (engine, precision) not in ENGINES:
+def way(engine: str, precision: str) -> Way:
+    """The row of a pair; one that is not in the table is refused, naming those that are."""
+    try:
+        return ENGINES[engine, precision]
+    except KeyError:
         raise UsageError(
             f'no engine {engine} with precision {precision}',
             where='--engine, --precision',
             do='choose from ' + ', '.join(f'--engine {one} --precision {other}' for one, other in ENGINES),
+        ) from None
+
+
+def resolved(precision: str, *, is_here: bool) -> str:
+    """What `auto` means: bfloat16 where the pictures are embedded here and this processor has it, else float32."""
+    if precision != AUTO:
+        return precision
+    return 'bfloat16' if is_here and processor.computes_in_bfloat16() and not processor.gpus() else 'float32'
+
+
+def check_here(engine: str, precision: str) -> None:
+    """Raise InputError unless this machine can run the pair."""
+    asked = way(engine, precision)
+    check_installed(asked.modules, where=f'--engine {engine}')
+    if asked.needs_bfloat16 and not processor.computes_in_bfloat16():
+        raise InputError(
+            f'{processor.name()} does not compute in bfloat16',
+            where=f'--precision {precision}',
+            do='choose --precision float32, or machines with AVX512-BF16 or AMX',
         )
 
 
+def check_installed(modules: tuple[str, ...], *, where: str) -> None:
+    """Raise InputError when modules of the extra `fast` are not there."""
+    if absent := [module for module in modules if importlib.util.find_spec(module) is None]:
+        raise InputError(
+            f'{" and ".join(absent)} {"is" if len(absent) == 1 else "are"} not installed',
+            where=where,
+            do="pip install 'headlight[fast]'",
+        )
+
+
+def advice(engine: str, precision: str) -> str | None:
+    """What this machine could do instead, when pictures were embedded the slowest way."""
+    if (engine, precision) != ('tensorflow', 'float32') or processor.gpus():
+        return None
+    ways = ['2 x with --precision bfloat16'] if processor.computes_in_bfloat16() else []
+    if processor.multiplies_int8():
+        ways.append('4 x with --engine openvino --precision int8')
+        if importlib.util.find_spec('openvino') is None or importlib.util.find_spec('nncf') is None:
+            ways[-1] += " (after pip install 'headlight[fast]')"
+    return f'this machine can embed faster: {", ".join(ways)}' if ways else None
+
+
 def load_engine(encoder: CompiledEncoder, *, threads: int | None = None) -> Engine:
-    """Load a compiled encoder for this process, after checking that its graph is intact."""
-    check_choice(encoder.engine, encoder.precision)
+    """Load a compiled encoder for this process, after checking that its graph is intact and this machine can run it."""
+    check_here(encoder.engine, encoder.precision)
     encoder.verify()
-    return _FixedBatches(encoder, ENGINES[encoder.engine, encoder.precision](encoder, threads))
+    return _FixedBatches(encoder, way(encoder.engine, encoder.precision).load(encoder, threads))

@@ -20,7 +20,10 @@ _T = TypeVar('_T')
 
 @dataclass(frozen=True)
 class EncoderInfo:
-    """Which encoder made the vectors; `path` is relative to the manifest's folder."""
+    """Which encoder made the vectors; `path` is relative to the manifest's folder.
+
+    `sha256` is the float32 graph's; `quantised` the quantised model's, where that made them.
+    """
 
     spec: str
     key: str
@@ -30,6 +33,7 @@ class EncoderInfo:
     engine: str
     precision: str
     batch_size: int
+    quantised: str | None = None
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,9 @@ def _check_flags(config: TrainConfig, said: Manifest) -> None:
 
 def _check_encoder(config: TrainConfig, encoder: str, said: Manifest) -> None:
     theirs = said.encoder
-    asked = EncoderSpec(encoder, config.encoder_weights, theirs.engine, theirs.precision, theirs.batch_size)
+    asked = EncoderSpec(
+        encoder, config.encoder_weights, theirs.engine, theirs.precision, theirs.batch_size, quantised=theirs.quantised
+    )
     if asked.key() != theirs.key:
         raise InputError(
             f'the encoder {asked.canonical} was asked for, the records were made with {theirs.spec}',
