@@ -201,8 +201,8 @@ def _embed(run: Run, documents: DocsResult | None) -> dict[str, str]:
     if sets:
         begun = time.monotonic()
         existing = Existing.REDO if config.overwrite else Existing.REPLACE
-        manifests = embed_sets(list(sets.values()), _embedding(run), run.beam_args, existing=existing)
-        facts: dict[str, Json] = {side: one.digest for side, one in zip(sets, manifests, strict=True)}
+        made = embed_sets(list(sets.values()), _embedding(run), run.beam_args, existing=existing)
+        facts: dict[str, Json] = {side: one.digest for side, one in zip(sets, made.manifests, strict=True)}
         if not facts.items() <= run.noted('embed').items():
             run.note('embed', {**facts, 'seconds': round(time.monotonic() - begun, 1)})
     return {**config.records, **{side: one.output_path for side, one in sets.items()}}

@@ -1,8 +1,11 @@
 """Making sets of records: inputs checked, the encoder compiled, one job run and watched, its results verified."""
 
 import enum
+import logging
 import math
+import os
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -10,26 +13,46 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-from preprocess import decoders, encoders, engines, files, preflight, publishing, shards, tally
+from preprocess import (
+    decoders,
+    encoders,
+    engines,
+    files,
+    kept_encoders,
+    pieces,
+    preflight,
+    publishing,
+    quantising,
+    rows,
+    shards,
+    shelves,
+    tally,
+)
 from preprocess.claims import Claim
-from preprocess.compiled import GRAPH_FILE, INFO_FILE, CompiledEncoder
-from preprocess.embedder import Hands, usable_cores
+from preprocess.compiled import CompiledEncoder
+from preprocess.embedder import Hands
 from preprocess.encoders import EncoderSpec
 from preprocess.engines import Engine
 from preprocess.failures import Failure, InputError, RunFailed, TooManyRejects
 from preprocess.manifest import EncoderInfo, Manifest, is_whole
 from preprocess.options import STORE, EmbeddingConfig, SetConfig
+from preprocess.pieces import Shelf
 from preprocess.preflight import Inputs
+from preprocess.processor import usable_cores
 from preprocess.progress import Progress, say
-from preprocess.publishing import Outcome
+from preprocess.publishing import Outcome, Sources
 from preprocess.set_names import SetName
 from preprocess.sets import EmbeddingJob, SetJob, staging_folder, work_folder
+from preprocess.stock import Stock
 
-ENCODERS = 'encoder'
+_log = logging.getLogger(__name__)
 LOG = 'log.txt'
-# Rows settled together: what one worker holds in memory at a time.
-_ROWS_PER_BUCKET = 1024
-_MOST_BUCKETS = 4096
+# Rows settled together, and keys of the store they meet: what one worker holds in memory at a time.
+_ROWS_PER_RANGE = 1024
+_KEYS_PER_RANGE = 1 << 16
+_MOST_RANGES = 4096
+# A store that loses pieces again and again is on a disk that is dying.
+_MOST_LOOKS = 4
 
 
 class Existing(enum.Enum):
@@ -51,6 +74,17 @@ class Machinery:
     decode_timeout_s: float = decoders.TIMEOUT_S
 
 
+@dataclass(frozen=True)
+class Made:
+    """The manifests of the sets asked for, in order, and where the pictures' vectors came from.
+
+    `sources` is None when every set was there already.
+    """
+
+    manifests: tuple[Manifest, ...]
+    sources: Sources | None
+
+
 def embed_sets(
     sets: Sequence[SetConfig],
     embedding: EmbeddingConfig,
@@ -58,22 +92,23 @@ def embed_sets(
     *,
     existing: Existing = Existing.KEEP,
     machinery: Machinery | None = None,
-) -> list[Manifest]:
-    """Make sets of records in one job, and return their manifests in order; those that are whole already are kept."""
-    spec = embedding.spec
+) -> Made:
+    """Make sets of records in one job; those that are whole already are kept."""
+    store = _store(sets, embedding)
+    spec = quantising.settled(embedding.spec, store=store, uris=partial(_uris, sets))
     with Progress('checking the inputs'):
         key = spec.key()
         inputs = [preflight.check(config, encoder_key=key, encoder=spec.canonical) for config in sets]
+    sources = None
     with ExitStack() as held:
         for config in sets:
             held.enter_context(_claim(config))
-        missing = [one for one in inputs if not _is_there(one, existing)]
+        missing = [one for one in inputs if not _is_there(one, existing, retry=embedding.retry_rejected)]
         if missing:
-            held.enter_context(_work_folders(missing, embedding))
-            job = _job(missing, embedding, machinery or Machinery(), replace=existing is not Existing.KEEP)
-            _run(job, beam_args)
-            _verify(job)
-    return [Manifest.read(config.name.manifest()) for config in sets]
+            held.enter_context(_work_folders(missing, store))
+            means = machinery or Machinery()
+            sources = _Making(missing, embedding, spec, store, means, existing is not Existing.KEEP, beam_args).make()
+    return Made(tuple(Manifest.read(config.name.manifest()) for config in sets), sources)
 
 
 def _claim(config: SetConfig) -> Claim:
@@ -81,11 +116,11 @@ def _claim(config: SetConfig) -> Claim:
     return Claim(files.join(name.directory, f'.{name.stem}.claim'), doing=f'embedding {config.output_path}')
 
 
-def _is_there(inputs: Inputs, existing: Existing) -> bool:
+def _is_there(inputs: Inputs, existing: Existing, *, retry: bool) -> bool:
     if existing is Existing.REDO:
         return False
     manifest = preflight.find_complete(inputs, replace=existing is Existing.REPLACE)
-    if manifest is None:
+    if manifest is None or (retry and manifest.rows.rejected):
         return False
     publishing.remove_leftovers(inputs.config.name, manifest)
     say(f'{inputs.config.output_path}: {manifest.rows.accepted:,} records are there already (--overwrite redoes them)')
@@ -93,10 +128,9 @@ def _is_there(inputs: Inputs, existing: Existing) -> bool:
 
 
 @contextmanager
-def _work_folders(inputs: Sequence[Inputs], embedding: EmbeddingConfig) -> Iterator[None]:
+def _work_folders(inputs: Sequence[Inputs], store: str) -> Iterator[None]:
     """Unfinished files of an earlier run are cleared away first, those of this one in the end."""
     names = [one.config.name for one in inputs]
-    store = _store(inputs, embedding)
     unfinished = [*map(work_folder, names), *(staging_folder(store, name) for name in names)]
     for folder in unfinished:
         files.delete_tree(folder)
@@ -107,76 +141,129 @@ def _work_folders(inputs: Sequence[Inputs], embedding: EmbeddingConfig) -> Itera
             files.delete_tree(folder)
 
 
-def _store(inputs: Sequence[Inputs], embedding: EmbeddingConfig) -> str:
-    return embedding.embedding_store or files.join(inputs[0].config.name.directory, STORE)
+def _store(sets: Sequence[SetConfig], embedding: EmbeddingConfig) -> str:
+    return files.absolute(embedding.embedding_store or files.join(sets[0].name.directory, STORE))
 
 
-def _job(inputs: Sequence[Inputs], embedding: EmbeddingConfig, machinery: Machinery, *, replace: bool) -> EmbeddingJob:
-    encoder = _compiled(embedding.spec, [one.config.name.directory for one in inputs], machinery)
-    remote = any(files.is_remote(path) for one in inputs for path in [*one.csvs, one.config.image_root or ''])
-    sets = tuple(
-        _set_job(one, index, encoder=encoder, embedding=embedding, replace=replace) for index, one in enumerate(inputs)
+def _uris(sets: Sequence[SetConfig]) -> Iterator[str]:
+    """Every picture that some row names."""
+    for config in sets:
+        for path in rows.expand_inputs(config.input_path):
+            found = rows.read_csv(path, image_root=config.image_root, working_dir=os.getcwd())
+            yield from (row.uri for row in found if isinstance(row, rows.Row) and not row.is_footage)
+
+
+@dataclass(frozen=True)
+class _Making:
+    """Sets in the making: what is asked for, by what means."""
+
+    inputs: Sequence[Inputs]
+    embedding: EmbeddingConfig
+    spec: EncoderSpec
+    store: str
+    machinery: Machinery
+    replace: bool
+    beam_args: Sequence[str]
+
+    def make(self) -> Sources:
+        """Look into the store, embed what is missing, publish; once more for sets whose pieces proved damaged."""
+        staging = staging_folder(self.store, self.inputs[0].config.name)
+        compile_into = self.machinery.compile
+        encoder = kept_encoders.in_store(self.spec, self.store, staging=staging, compile_into=compile_into)
+        todo, sources, ended = self.inputs, Sources(), []
+        for _ in range(_MOST_LOOKS):
+            job = self._job(todo, encoder)
+            _run(job, self.beam_args)
+            outcomes = [publishing.read_outcome(one) for one in job.sets]
+            _name_damage(outcomes)
+            sources = sources.corrected(outcomes[0].sources)
+            ended += [pair for pair in zip(job.sets, outcomes, strict=True) if not pair[1].must_repeat]
+            todo = [one for one, outcome in zip(todo, outcomes, strict=True) if outcome.must_repeat]
+            if not todo:
+                say(str(sources))
+                _verify(ended)
+                return sources
+        raise RunFailed(
+            f'pieces of the store are damaged or vanish at every one of {_MOST_LOOKS} looks',
+            where=self.store,
+            do='check the disk, or choose another --embedding_store',
+        )
+
+    def _job(self, inputs: Sequence[Inputs], encoder: CompiledEncoder) -> EmbeddingJob:
+        remote = any(files.is_remote(path) for one in inputs for path in [*one.csvs, one.config.image_root or ''])
+        about_rows = sum(one.about_rows for one in inputs)
+        vectors = shelves.vectors(self.store, encoder.key, encoder.vector_size)
+        refusals = shelves.rejects(self.store, encoder.key)
+        known, seen = _listed(vectors, about_rows), _listed(shelves.index(self.store), about_rows, with_rows=True)
+        # Refusals meet the same pictures as vectors do: they are cut at the same keys.
+        refused = Stock(refusals, () if self.embedding.retry_rejected else _paths(refusals), known.ranges, True)
+        return EmbeddingJob(
+            sets=tuple(self._set_job(one, index, encoder) for index, one in enumerate(inputs)),
+            load_engine=partial(self.machinery.load, encoder),
+            store=self.store,
+            seen=seen,
+            vectors=known,
+            refusals=refused,
+            hands=self.machinery.hands or Hands.for_machine(remote=remote),
+            decode=self.machinery.decode,
+            decode_timeout_s=self.machinery.decode_timeout_s,
+        )
+
+    def _set_job(self, inputs: Inputs, index: int, encoder: CompiledEncoder) -> SetJob:
+        config = inputs.config
+        # Workers may run in another folder: every path is absolute.
+        name = SetName(files.absolute(config.name.directory), config.name.name, config.part)
+        return SetJob(
+            index=index,
+            name=name,
+            csvs=tuple(map(files.absolute, inputs.csvs)),
+            labels=inputs.labels,
+            image_root=files.absolute(config.image_root) if config.image_root else None,
+            working_dir=inputs.working_dir,
+            ignore_label_case=config.ignore_label_case,
+            multi_label=config.multi_label,
+            limit=config.limit,
+            max_reject_fraction=self.embedding.max_reject_fraction,
+            shards=config.shards or shards.how_many(inputs.about_rows, encoder.vector_size),
+            encoder=_info(kept_encoders.beside_records(encoder, name.directory)),
+            vector_size=encoder.vector_size,
+            settings=inputs.settings,
+            run_id=uuid.uuid4().hex[:12],
+            replace=self.replace,
+        )
+
+
+def _listed(shelf: Shelf, about_rows: int, *, with_rows: bool = False) -> Stock:
+    """A shelf's pieces, listed once, and how finely to cut them for so many rows."""
+    found = pieces.find(shelf.folder).good
+    about_keys = sum(found.values()) // (shelf.row_bytes + pieces.KEY_BYTES)
+    ranges = min(_MOST_RANGES, 1 + max(about_rows // _ROWS_PER_RANGE, about_keys // _KEYS_PER_RANGE))
+    return Stock(shelf, tuple(found), ranges, with_rows)
+
+
+def _paths(shelf: Shelf) -> tuple[str, ...]:
+    return tuple(pieces.find(shelf.folder).good)
+
+
+def _info(encoder: CompiledEncoder) -> EncoderInfo:
+    return EncoderInfo(
+        spec=encoder.spec,
+        key=encoder.key,
+        path=kept_encoders.path_beside_records(encoder.key),
+        sha256=encoder.sha256,
+        input_shape=encoder.input_shape,
+        engine=encoder.engine,
+        precision=encoder.precision,
+        batch_size=encoder.batch_size,
+        quantised=encoder.quantised,
     )
-    return EmbeddingJob(
-        sets=sets,
-        load_engine=partial(machinery.load, encoder),
-        encoder_key=encoder.key,
-        store=files.absolute(_store(inputs, embedding)),
-        hands=machinery.hands or Hands.for_machine(remote=remote),
-        buckets=min(_MOST_BUCKETS, 1 + sum(one.about_rows for one in inputs) // _ROWS_PER_BUCKET),
-        decode=machinery.decode,
-        decode_timeout_s=machinery.decode_timeout_s,
-    )
 
 
-def _set_job(
-    inputs: Inputs, index: int, *, encoder: CompiledEncoder, embedding: EmbeddingConfig, replace: bool
-) -> SetJob:
-    config = inputs.config
-    # Workers may run in another folder: every path is absolute.
-    name = SetName(files.absolute(config.name.directory), config.name.name, config.part)
-    return SetJob(
-        index=index,
-        name=name,
-        csvs=tuple(map(files.absolute, inputs.csvs)),
-        labels=inputs.labels,
-        image_root=files.absolute(config.image_root) if config.image_root else None,
-        working_dir=inputs.working_dir,
-        ignore_label_case=config.ignore_label_case,
-        multi_label=config.multi_label,
-        limit=config.limit,
-        max_reject_fraction=embedding.max_reject_fraction,
-        shards=config.shards or shards.how_many(inputs.about_rows, encoder.vector_size),
-        encoder=EncoderInfo(
-            spec=encoder.spec,
-            key=encoder.key,
-            path=_encoder_path(encoder.key),
-            sha256=encoder.sha256,
-            input_shape=encoder.input_shape,
-            engine=encoder.engine,
-            precision=encoder.precision,
-            batch_size=encoder.batch_size,
-        ),
-        vector_size=encoder.vector_size,
-        settings=inputs.settings,
-        run_id=uuid.uuid4().hex[:12],
-        replace=replace,
-    )
-
-
-def _encoder_path(key: str) -> str:
-    return f'{ENCODERS}/{key[:16]}'
-
-
-def _compiled(spec: EncoderSpec, directories: Sequence[str], machinery: Machinery) -> CompiledEncoder:
-    """The encoder beside the records, in every folder that gets some; built once."""
-    first, *others = dict.fromkeys(map(files.absolute, directories))
-    encoder = machinery.compile(spec, files.join(first, _encoder_path(spec.key())))
-    for other in others:
-        # The description comes last: where it is, the graph is whole.
-        for file in (GRAPH_FILE, INFO_FILE):
-            files.copy(files.join(encoder.directory, file), files.join(other, _encoder_path(encoder.key), file))
-    return encoder
+def _name_damage(outcomes: Sequence[Outcome]) -> None:
+    """One line for every piece that could not be used; its pictures are embedded again."""
+    for piece in sorted({(one.piece, one.why) for outcome in outcomes for one in outcome.damaged}):
+        _log.warning('%s: %s', *piece)
+        say(f'{piece[0]}: {piece[1]}; set aside, and its pictures are embedded again')
 
 
 def _run(job: EmbeddingJob, beam_args: Sequence[str]) -> None:
@@ -192,13 +279,39 @@ def _run(job: EmbeddingJob, beam_args: Sequence[str]) -> None:
         jobs.run(lambda pipeline: pipeline | transforms.EmbedSets(job), beam_args, look=display.look, log=log)
 
 
+@dataclass(frozen=True)
+class _Phase:
+    """A part of the work, by the counts that show how far it is; it has begun when `first` counts."""
+
+    name: str
+    unit: str
+    first: str
+    done: tuple[str, ...]
+    total: str
+
+    def progress(self) -> Progress:
+        """Its display."""
+        return Progress(self.name, unit=self.unit)
+
+    def has_begun(self, counts: Counter[str]) -> bool:
+        """Whether anything of it, or of what comes after, is done."""
+        return counts[self.first] > 0 or counts['written'] > 0
+
+
+_PHASES = (
+    _Phase('looking up', 'pictures', 'named', ('named', 'duplicates'), 'read'),
+    _Phase('embedding', 'pictures', 'embedded', ('accepted', 'rejected', 'duplicates'), 'read'),
+    _Phase('writing', 'records', 'written', ('written',), 'accepted'),
+)
+
+
 class _Display:
-    """How far the workers are, from what they report: pictures embedded, then records written."""
+    """How far the workers are, from what they report: pictures looked up, embedded, then records written."""
 
     def __init__(self, tallies: str) -> None:
         self._tallies = tallies
-        self._is_writing = False
-        self._shown = Progress('embedding', unit='pictures')
+        self._phase = 0
+        self._shown = _PHASES[0].progress()
 
     def __enter__(self) -> Self:
         self._shown.__enter__()
@@ -212,18 +325,20 @@ class _Display:
     def look(self, is_interrupted: bool) -> None:
         """Show what the workers reported last, and pass on to them that the user wants to stop."""
         counts = tally.total(self._tallies)
-        done = counts['accepted'] + counts['rejected'] + counts['duplicates']
-        if counts['written'] and not self._is_writing:
-            self._is_writing = True
-            self._shown.update(done, failed=counts['rejected'], total=counts['read'])
+        while self._phase + 1 < len(_PHASES) and _PHASES[self._phase + 1].has_begun(counts):
+            self._show(counts)
             self._shown.__exit__(None, None, None)
-            self._shown = Progress('writing', unit='records').__enter__()
-        if self._is_writing:
-            self._shown.update(counts['written'], total=counts['accepted'])
-        else:
-            self._shown.update(done, failed=counts['rejected'], total=counts['read'] or None)
+            self._phase += 1
+            self._shown = _PHASES[self._phase].progress().__enter__()
+        self._show(counts)
         if is_interrupted:
             tally.ask_to_stop(self._tallies)
+
+    def _show(self, counts: Counter[str]) -> None:
+        phase = _PHASES[self._phase]
+        self._shown.update(
+            sum(counts[name] for name in phase.done), failed=counts['rejected'], total=counts[phase.total] or None
+        )
 
 
 def _device() -> str:
@@ -232,9 +347,8 @@ def _device() -> str:
     return f'{len(cards)} GPU' if cards else f'{cores} CPU core{"s" if cores > 1 else ""}'
 
 
-def _verify(job: EmbeddingJob) -> None:
+def _verify(outcomes: Sequence[tuple[SetJob, Outcome]]) -> None:
     """Say how every set ended; raise for the first one that isn't there."""
-    outcomes = [(one, publishing.read_outcome(one)) for one in job.sets]
     for one, outcome in outcomes:
         say(_summary(one, outcome))
     for one, outcome in outcomes:

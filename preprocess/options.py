@@ -4,7 +4,7 @@ import argparse
 import re
 from dataclasses import dataclass
 
-from preprocess import files
+from preprocess import engines, files
 from preprocess.command import FlagParser
 from preprocess.encoders import EncoderSpec
 from preprocess.failures import UsageError
@@ -62,6 +62,9 @@ class EmbeddingConfig:
     precision: str = 'float32'
     embedding_store: str | None = None  # None: `embeddings` beside the records
     max_reject_fraction: float = DEFAULT_MAX_REJECT_FRACTION
+    retry_rejected: bool = False
+    decoders: int | None = None  # None: what the machine suggests, here and below
+    network_threads: int | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.max_reject_fraction <= 1:
@@ -70,12 +73,18 @@ class EmbeddingConfig:
                 where='--max_reject_fraction',
                 do='give 0.05 for five of a hundred rows',
             )
+        for flag, count in (('--decoders', self.decoders), ('--network_threads', self.network_threads)):
+            if count is not None and count < 1:
+                raise UsageError(f'{flag} must be 1 or more, got {count}', where=flag, do='leave it out')
 
     @property
     def spec(self) -> EncoderSpec:
-        """The encoder asked for; a UsageError when there is no such one."""
+        """The encoder asked for, `auto` being what this machine can do; a UsageError when there is no such one."""
         return EncoderSpec(
-            name=self.encoder, weights=self.encoder_weights, engine=self.engine, precision=self.precision
+            name=self.encoder,
+            weights=self.encoder_weights,
+            engine=self.engine,
+            precision=engines.resolved(self.precision, is_here=True),
         )
 
 
@@ -141,8 +150,20 @@ def add_embedding_flags(parser: FlagParser) -> None:
     parser.add_argument(
         '--encoder_weights', metavar='FILE', help="a Keras weights file, or random (default: ImageNet's)"
     )
-    parser.add_argument('--engine', default='tensorflow', help='what runs the network (default tensorflow)')
-    parser.add_argument('--precision', default='float32', help='what it computes in (default float32)')
+    parser.add_argument(
+        '--engine', default='tensorflow', help='what runs the network: tensorflow (default) or openvino'
+    )
+    parser.add_argument(
+        '--precision',
+        default='float32',
+        help='what it computes in: float32 (default), bfloat16, auto, or, in openvino, int8',
+    )
+    parser.add_argument(
+        '--decoders', type=int, metavar='N', help='processes that decode pictures (default: one a core)'
+    )
+    parser.add_argument(
+        '--network_threads', type=int, metavar='N', help='threads the network runs in (default: one a core)'
+    )
     parser.add_argument('--embedding_store', metavar='DIR', help='where vectors are kept; may be shared')
     parser.add_argument(
         '--max_reject_fraction',
@@ -150,6 +171,9 @@ def add_embedding_flags(parser: FlagParser) -> None:
         default=DEFAULT_MAX_REJECT_FRACTION,
         metavar='F',
         help=f'stop when more of the rows are rejected (default {DEFAULT_MAX_REJECT_FRACTION})',
+    )
+    parser.add_argument(
+        '--retry_rejected', action='store_true', help='try pictures again that an earlier run could not embed'
     )
 
 
@@ -184,6 +208,9 @@ def embedding_from_flags(found: argparse.Namespace) -> EmbeddingConfig:
         precision=found.precision,
         embedding_store=found.embedding_store,
         max_reject_fraction=found.max_reject_fraction,
+        decoders=found.decoders,
+        network_threads=found.network_threads,
+        retry_rejected=found.retry_rejected,
     )
 
 

@@ -4,9 +4,10 @@ import hashlib
 import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from preprocess import files, images, rows, subsets
+from preprocess import files, images, rows, shelves, subsets
 from preprocess.image_formats import ImageError
 from preprocess.rows import Reject, Row
 from preprocess.sets import SetJob
@@ -17,6 +18,7 @@ _REASONS: tuple[tuple[type[OSError], str], ...] = (
     (PermissionError, 'forbidden'),
     (IsADirectoryError, 'is-a-directory'),
 )
+_READ_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +87,35 @@ def settle(found: Iterable[tuple[int, Row]], jobs: Sequence[SetJob]) -> Settled:
 
 def read_bytes(uri: str) -> bytes:
     """A picture's bytes; ImageError says why there are none."""
-    try:
+    with _readable():
         # One byte above the limit is enough for the pixel policy to refuse it.
         return files.read_bytes(uri, limit=images.MAX_BYTES + 1)
+
+
+def content_key(uri: str) -> bytes:
+    """The sha256 of what read_bytes gives, without holding it; ImageError says why there is nothing."""
+    digest = hashlib.sha256()
+    left = images.MAX_BYTES + 1
+    with _readable(), files.open_read(uri) as opened:
+        while left and (some := opened.read(min(left, _READ_BYTES))):
+            digest.update(some)
+            left -= len(some)
+    return digest.digest()
+
+
+def stat(uri: str) -> files.FileStat:
+    """A picture's size and version; ImageError says why there is none."""
+    with _readable():
+        return files.stat(uri)
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         reason = next((reason for kind, reason in _REASONS if isinstance(error, kind)), 'unreadable')
         raise ImageError(reason, error.strerror or str(error)) from error
-
-
-def hash_of(text: str) -> int:
-    """A number that spreads texts evenly, the same on every machine."""
-    data = text.encode('utf-8', 'surrogateescape')
-    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), 'big')
 
 
 def _is_own(row: Row | Reject, job: SetJob) -> bool:
@@ -104,7 +123,7 @@ def _is_own(row: Row | Reject, job: SetJob) -> bool:
         return True
     # By the picture and not by the line: all rows of one picture must meet in one part.
     place = row.uri or (f'{row.source}:{row.row}' if isinstance(row, Reject) else '')
-    return hash_of(place) % job.name.part.of == job.name.part.index
+    return shelves.hash_of(place) % job.name.part.of == job.name.part.index
 
 
 def _checked(row: Row | Reject, job: SetJob) -> Row | Reject:

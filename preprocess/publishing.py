@@ -7,7 +7,7 @@ one its manifest doesn't vouch for. Every step may be done twice.
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field, replace
 
 from preprocess import files
 from preprocess.failures import RunFailed
@@ -16,7 +16,7 @@ from preprocess.records import RecordWriter
 from preprocess.rows import Reject
 from preprocess.set_names import SetName
 from preprocess.sets import SetJob
-from preprocess.shards import ShardWritten
+from preprocess.shards import Damaged, ShardWritten
 
 DICTIONARY = 'dict.txt'
 
@@ -35,7 +35,38 @@ class Repeated:
     rows: int
 
 
-Arrival = ShardWritten | Refused | Repeated
+@dataclass(frozen=True)
+class Sources:
+    """How many pictures came from where; `copies` share the vector of another picture of the same run."""
+
+    from_store: int = 0
+    embedded: int = 0
+    copies: int = 0
+    rejected: int = 0
+
+    def __add__(self, other: 'Sources') -> 'Sources':
+        return Sources(*map(sum, zip(astuple(self), astuple(other), strict=True)))
+
+    def corrected(self, later: 'Sources') -> 'Sources':
+        """With what a later look at the store had to embed because the earlier one had found it damaged."""
+        if not self.pictures:
+            return later
+        return replace(self, from_store=self.from_store - later.embedded, embedded=self.embedded + later.embedded)
+
+    @property
+    def pictures(self) -> int:
+        """All of them."""
+        return self.from_store + self.embedded + self.copies + self.rejected
+
+    def __str__(self) -> str:
+        copies = f'{self.copies:,} copies of these, ' if self.copies else ''
+        return (
+            f'{self.pictures:,} pictures: {self.from_store:,} from the store, {self.embedded:,} embedded, '
+            f'{copies}{self.rejected:,} rejected'
+        )
+
+
+Arrival = ShardWritten | Refused | Repeated | Damaged | Sources
 
 
 @dataclass(frozen=True)
@@ -48,12 +79,22 @@ class RowsRead:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a set ended; `is_published` is False when too many rows were rejected."""
+    """How a set ended; `is_published` is False when too many rows were rejected, or when it must be made again.
+
+    `sources` are of all sets that were made together, and so the first one's alone.
+    """
 
     rows: Rows
     rejects_by_reason: Mapping[str, int]
     from_working_dir: int
     is_published: bool
+    sources: Sources = Sources()
+    damaged: tuple[Damaged, ...] = ()
+
+    @property
+    def must_repeat(self) -> bool:
+        """Whether vectors the records counted on are gone: the next look at the store embeds these pictures anew."""
+        return any(piece.is_late for piece in self.damaged)
 
 
 @dataclass
@@ -61,6 +102,8 @@ class _Gathered:
     shards: dict[int, ShardWritten] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
     duplicates: int = 0
+    damaged: set[Damaged] = field(default_factory=set)
+    sources: Sources = Sources()
 
     @classmethod
     def of(cls, arrivals: Iterable[Arrival]) -> '_Gathered':
@@ -73,6 +116,10 @@ class _Gathered:
                     gathered.rejects += part.rejects
                 case Repeated():
                     gathered.duplicates += part.rows
+                case Damaged():
+                    gathered.damaged.add(part)
+                case Sources():
+                    gathered.sources += part
         gathered.rejects.sort(key=lambda reject: (reject.source, reject.row))
         return gathered
 
@@ -89,6 +136,15 @@ def note_rows_read(job: SetJob, task: int, read: RowsRead) -> None:
 def finish(job: SetJob, arrivals: Iterable[Arrival]) -> None:
     """Publish a set from what arrived, or only its rejects when there are too many."""
     gathered = _Gathered.of(arrivals)
+    damaged = tuple(sorted(gathered.damaged, key=lambda piece: piece.piece))
+    if any(piece.is_late for piece in damaged):
+        outcome = Outcome(Rows(0, 0, 0, 0), {}, 0, False, gathered.sources, damaged)
+    else:
+        outcome = replace(_finished(job, gathered), sources=gathered.sources, damaged=damaged)
+    files.write_atomic(_outcome_file(job), json.dumps(asdict(outcome)).encode())
+
+
+def _finished(job: SetJob, gathered: _Gathered) -> Outcome:
     read = _rows_read(job)
     rows = _accounted(job, gathered, read)
     reasons = dict(sorted(Counter(reject.reason for reject in gathered.rejects).items()))
@@ -97,8 +153,7 @@ def finish(job: SetJob, arrivals: Iterable[Arrival]) -> None:
     is_published = rows.rejected <= job.max_reject_fraction * rows.read and (rows.accepted > 0 or rows.read == 0)
     if is_published:
         _publish(job, gathered, rows, reasons)
-    outcome = Outcome(rows, reasons, read.from_working_dir, is_published)
-    files.write_atomic(_outcome_file(job), json.dumps(asdict(outcome)).encode())
+    return Outcome(rows, reasons, read.from_working_dir, is_published)
 
 
 def read_outcome(job: SetJob) -> Outcome:
@@ -111,7 +166,14 @@ def read_outcome(job: SetJob) -> Outcome:
             where=job.name.manifest(),
             do='run the same command with another --runner',
         ) from None
-    return Outcome(**{**said, 'rows': Rows(**said['rows'])})
+    return Outcome(
+        **{
+            **said,
+            'rows': Rows(**said['rows']),
+            'sources': Sources(**said['sources']),
+            'damaged': tuple(Damaged(**piece) for piece in said['damaged']),
+        }
+    )
 
 
 def remove_leftovers(name: SetName, manifest: Manifest) -> None:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from preprocess import children, decoders, encoders, engines, files, pictures
+from preprocess import children, decoders, encoders, engines, files, pictures, shelves
 from preprocess.compiled import GRAPH_FILE, CompiledEncoder, quantised_sha256
 from preprocess.encoders import EncoderSpec
 from preprocess.failures import InputError
@@ -129,7 +129,7 @@ def _made(spec: EncoderSpec, uris: Uris, folder: str) -> Quantised:
 def _calibration_pixels(uris: Uris, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
     """The usable ones among the pictures with the smallest hashes, the same whatever order they come in."""
     with Progress('choosing pictures to calibrate on'):
-        chosen = heapq.nsmallest(PICTURES * _TRIED, set(uris()), key=lambda uri: (pictures.hash_of(uri), uri))
+        chosen = heapq.nsmallest(PICTURES * _TRIED, set(uris()), key=lambda uri: (shelves.hash_of(uri), uri))
     usable: list[NDArray[np.uint8]] = []
     progress = Progress('decoding pictures to calibrate on', total=min(PICTURES, len(chosen)), unit='pictures')
     with progress, decoders.DecoderPool(shape, children=usable_cores()) as pool:

@@ -11,6 +11,7 @@ from preprocess.labels import Labels
 from preprocess.manifest import EncoderInfo
 from preprocess.set_names import SetName
 from preprocess.settings import Json
+from preprocess.stock import Stock
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,10 +56,11 @@ class EmbeddingJob:
 
     sets: tuple[SetJob, ...]
     load_engine: Callable[[], Engine]
-    encoder_key: str
     store: str
+    seen: Stock  # the index: files seen before
+    vectors: Stock
+    refusals: Stock
     hands: Hands
-    buckets: int
     decode: str = decoders.DECODE
     decode_timeout_s: float = decoders.TIMEOUT_S
 

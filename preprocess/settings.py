@@ -14,7 +14,8 @@ _LONGEST_SHOWN = 60
 def digest(settings: Settings) -> str:
     """sha256 over the canonical JSON form: the same settings give the same digest on every machine."""
     canonical = json.dumps(dict(settings), sort_keys=True, separators=(',', ':'), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    # A path that isn't UTF-8 holds surrogates.
+    return hashlib.sha256(canonical.encode('utf-8', 'backslashreplace')).hexdigest()
 
 
 def changes(old: Settings, new: Settings) -> list[str]:

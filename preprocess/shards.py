@@ -5,16 +5,18 @@ content of their pictures: the same pictures give the same shard, whoever embedd
 """
 
 import uuid
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from preprocess import files, store
-from preprocess.pictures import Picture
+import numpy as np
+
+from preprocess import files, pieces
+from preprocess.lookup import Located
+from preprocess.pieces import PieceError
 from preprocess.records import Record, RecordWriter
 from preprocess.sets import SetJob
-from preprocess.store import Piece
 
 # Big enough to be read at speed, small enough to be held in memory while it is ordered.
 SHARD_BYTES = 64 << 20
@@ -50,37 +52,62 @@ class ShardWritten:
     unlabelled: int
 
 
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """A piece that can't be used; `is_late` when records counted on it already."""
+
+    piece: str
+    why: str
+    is_late: bool
+
+
 def how_many(pictures: int, vector_size: int) -> int:
     """The number of shards for about so many pictures."""
     return max(1, -(-pictures * vector_size * 4 // SHARD_BYTES))
 
 
-def shard_of(key: bytes, shards: int) -> int:
-    """Which shard a content key belongs to: its place in the range of all keys."""
-    return int.from_bytes(key[:8], 'big') * shards >> 64
+def place(located: Iterable[Located], jobs: Sequence[SetJob]) -> dict[tuple[int, int], list[Placed]]:
+    """Pictures whose vectors are in pieces -> what each (set, shard) takes from which piece."""
+    entries: dict[tuple[int, int], dict[str, list[Entry]]] = defaultdict(lambda: defaultdict(list))
+    for one in located:
+        for use in one.picture.uses:
+            target = use.set_index, pieces.range_of(one.key, jobs[use.set_index].shards)
+            entry = Entry(one.position, one.picture.uri, use.label_ids, use.group)
+            entries[target][one.piece].append(entry)
+    return {
+        target: [Placed(piece, tuple(found)) for piece, found in by_piece.items()]
+        for target, by_piece in entries.items()
+    }
 
 
-def place(
-    piece: Piece, located: Iterable[tuple[Picture, bytes]], jobs: Sequence[SetJob]
-) -> dict[tuple[int, int], Placed]:
-    """Pictures and their content keys, all in one piece -> what each (set, shard) takes from it."""
-    positions = {key: position for position, key in enumerate(piece.keys)}
-    entries: dict[tuple[int, int], list[Entry]] = {}
-    for picture, key in located:
-        for use in picture.uses:
-            target = use.set_index, shard_of(key, jobs[use.set_index].shards)
-            entry = Entry(positions[key], picture.uri, use.label_ids, use.group)
-            entries.setdefault(target, []).append(entry)
-    return {target: Placed(piece.path, tuple(found)) for target, found in entries.items()}
+def write_shard(job: SetJob, index: int, placed: Iterable[Placed]) -> ShardWritten | list[Damaged]:
+    """Read a shard's vectors from their pieces and write its records, ordered by content and uri.
+
+    Pieces that turn out to be damaged or gone come back instead, all of them.
+    """
+    records, damaged = _gather(placed)
+    return damaged or _write(job, index, records)
 
 
-def write_shard(job: SetJob, index: int, placed: Iterable[Placed]) -> ShardWritten:
-    """Read a shard's vectors from their pieces and write its records, ordered by content and uri."""
+def _gather(placed: Iterable[Placed]) -> tuple[list[tuple[bytes, Record]], list[Damaged]]:
     by_piece: dict[str, list[Entry]] = {}
     for block in placed:
         by_piece.setdefault(block.piece, []).extend(block.entries)
-    records = [found for piece in sorted(by_piece) for found in _records(piece, by_piece[piece])]
+    records: list[tuple[bytes, Record]] = []
+    damaged = []
+    for piece in sorted(by_piece):
+        try:
+            records += _records(piece, by_piece[piece])
+        except PieceError as error:
+            pieces.mark_bad(error)
+            damaged.append(Damaged(piece, error.why, is_late=True))
+        except FileNotFoundError:
+            damaged.append(Damaged(piece, 'it vanished', is_late=True))
     records.sort(key=lambda found: (found[0], found[1].image_uri))
+    return records, damaged
+
+
+def _write(job: SetJob, index: int, records: list[tuple[bytes, Record]]) -> ShardWritten:
     # Every attempt writes a file of its own: a bundle that is done again must not meet its first try.
     path = files.join(job.work, 'shards', f'{index:05d}-{uuid.uuid4().hex}')
     counts: Counter[int] = Counter()
@@ -93,10 +120,10 @@ def write_shard(job: SetJob, index: int, placed: Iterable[Placed]) -> ShardWritt
 
 
 def _records(path: str, entries: Sequence[Entry]) -> list[tuple[bytes, Record]]:
-    piece = store.open_piece(path)
+    piece = pieces.open_piece(path)
     positions = sorted({entry.position for entry in entries})
-    vectors = dict(zip(positions, piece.vectors(positions), strict=True))
+    vectors = dict(zip(positions, piece.rows(positions).view(np.dtype('<f4')), strict=True))
     return [
-        (piece.keys[entry.position], Record(entry.uri, vectors[entry.position], entry.label_ids, entry.group))
+        (piece.key(entry.position), Record(entry.uri, vectors[entry.position], entry.label_ids, entry.group))
         for entry in entries
     ]

@@ -9,7 +9,7 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from preprocess import command, failures
 from preprocess.failures import Failure, RunFailed
-from preprocess.store import PieceError
+from preprocess.pieces import PieceError
 
 T = TypeVar('T')
 P = ParamSpec('P')

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from preprocess import files, images, interrupts, publishing, records, shards, store, transforms
+from preprocess import files, images, interrupts, pieces, publishing, records, shards, shelves, transforms
 from preprocess.compiled import CompiledEncoder
 from preprocess.embedding import Existing, embed_sets
 from preprocess.failures import InputError, Interrupted, RunFailed, TooManyRejects
@@ -56,7 +56,7 @@ def config(folder: Path, name: str = 'train', **changed) -> SetConfig:
 def embed(*sets: SetConfig, folder: Path, machinery=FAKE, existing=Existing.KEEP, **embedding) -> list[Manifest]:
     embedding.setdefault('max_reject_fraction', 1.0)
     asked = EmbeddingConfig(encoder=model_dir(folder), **embedding)
-    return embed_sets(sets, asked, existing=existing, machinery=machinery)
+    return list(embed_sets(sets, asked, existing=existing, machinery=machinery).manifests)
 
 
 def found(prefix: Path) -> dict[str, records.Record]:
@@ -72,6 +72,16 @@ def found(prefix: Path) -> dict[str, records.Record]:
 
 def rejects(folder: Path, name: str = 'train') -> list[dict[str, object]]:
     return [json.loads(line) for line in (folder / 'out' / f'rejects.{name}.jsonl').read_text().splitlines()]
+
+
+def vector_pieces(place: Path) -> list[Path]:
+    """The pieces of vectors below a place, of whatever encoder."""
+    return sorted(path for path in place.rglob('*.piece') if path.parent.name not in (shelves.INDEX, shelves.REJECTS))
+
+
+def vectors_kept(place: Path) -> list[bytes]:
+    """The contents that have a vector below a place; more than once when they have more than one."""
+    return [key for path in vector_pieces(place) for key in pieces.open_piece(str(path)).keys]
 
 
 def left_over(out: Path) -> list[str]:
@@ -197,7 +207,7 @@ def test_a_picture_in_two_sets_is_embedded_once(folder):
     write_csv(folder, 'eval.csv', [f'pics/{n:05d}.png,{label(n)}' for n in range(20, 30)])
     train, evaluation = embed(config(folder), config(folder, 'eval'), folder=folder)
     assert (train.rows.accepted, evaluation.rows.accepted) == (30, 10)
-    kept = [key for path in (folder / 'out').rglob('*.piece') for key in store.read_piece(str(path))[0]]
+    kept = vectors_kept(folder / 'out')
     assert len(kept) == len(set(kept)) == 30
     by_name = found(folder / 'out' / 'train')
     for name, record in found(folder / 'out' / 'eval').items():
@@ -249,16 +259,16 @@ def test_the_same_rows_give_the_same_files_byte_for_byte(folder):
 
 def test_small_pieces_and_many_blocks_make_no_difference(hundred, monkeypatch):
     (first,) = embed(config(hundred, shards=3), folder=hundred)
-    monkeypatch.setattr(store, 'PIECE_BYTES', 4 * 24)
-    monkeypatch.setattr(store, '_GAP_BYTES', 0)
+    monkeypatch.setattr(pieces, 'PIECE_BYTES', 4 * 24)
+    monkeypatch.setattr(pieces, '_GAP_BYTES', 0)
     monkeypatch.setattr(transforms, 'ROWS_PER_BLOCK', 2)
     monkeypatch.setattr(transforms, 'PICTURES_PER_BLOCK', 3)
-    monkeypatch.setattr('preprocess.embedding._ROWS_PER_BUCKET', 4)
+    monkeypatch.setattr('preprocess.embedding._ROWS_PER_RANGE', 4)
     (second,) = embed(
         config(hundred, shards=3), folder=hundred, existing=Existing.REDO, embedding_store=str(hundred / 'store')
     )
     assert first.shards == second.shards
-    assert len(list((hundred / 'store').rglob('*.piece'))) >= 5
+    assert len(vector_pieces(hundred / 'store')) >= 5
     assert left_over(hundred / 'store') == []
 
 
@@ -471,7 +481,7 @@ def test_an_interrupted_run_keeps_its_vectors_and_can_be_repeated(hundred):
         interrupts.clear()
     assert stopped.value.exit_code == 130
     assert 'the same command continues' in stopped.value.do
-    kept = [key for path in (hundred / 'out').rglob('*.piece') for key in store.read_piece(str(path))[0]]
+    kept = vectors_kept(hundred / 'out')
     assert 0 < len(kept) < 100
     assert left_over(hundred / 'out') == []
     assert embed(config(hundred), folder=hundred)[0].rows.accepted == 100
@@ -480,7 +490,7 @@ def test_an_interrupted_run_keeps_its_vectors_and_can_be_repeated(hundred):
 def test_a_bundle_done_twice_writes_nothing_twice(folder):
     write_csv(folder, 'train.csv', [*(folder / 'train.csv').read_text().splitlines(), 'gone.png,cat'])
     asked = EmbeddingConfig(encoder=model_dir(folder))
-    (manifest,) = embed_sets([config(folder)], asked, ['--direct_runner_bundle_repeat=2'], machinery=FAKE)
+    (manifest,) = embed_sets([config(folder)], asked, ['--direct_runner_bundle_repeat=2'], machinery=FAKE).manifests
     assert vars(manifest.rows) == {'read': 31, 'accepted': 30, 'rejected': 1, 'duplicate': 0}
     assert len(found(folder / 'out' / 'train')) == 30
     assert left_over(folder / 'out') == []
@@ -566,6 +576,7 @@ def test_beam_counts_what_happened_to_every_row(folder, monkeypatch):
     (manifest,) = embed(config(folder), folder=folder)
     assert counted == {
         'read': 33,
+        'named': 31,
         'accepted': 30,
         'rejected': 2,
         'duplicates': 1,
@@ -587,12 +598,12 @@ def test_no_connection_leaves_the_machine(folder, monkeypatch):
 
     monkeypatch.setattr(socket.socket, 'connect', guarded)
     asked = EmbeddingConfig(encoder=model_dir(folder))
-    (manifest,) = embed_sets([config(folder)], asked, ['--runner=DirectRunner'], machinery=FAKE)
+    (manifest,) = embed_sets([config(folder)], asked, ['--runner=DirectRunner'], machinery=FAKE).manifests
     assert manifest.rows.accepted == 30
 
 
 def test_the_hash_of_a_part_is_the_same_on_every_machine():
-    from preprocess.pictures import hash_of
+    from preprocess.shelves import hash_of
 
     assert [hash_of(text) % 4 for text in ('a.jpg', 'b.jpg', 'é.jpg', '')] == [
         int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), 'big') % 4

@@ -38,7 +38,7 @@ def embed(data: Path, out: Path, *beam_args: str) -> list[Manifest]:
         )
         for name in ('train', 'eval')
     ]
-    return embed_sets(sets, EmbeddingConfig(encoder=model_dir(data)), beam_args, machinery=FAKE)
+    return list(embed_sets(sets, EmbeddingConfig(encoder=model_dir(data)), beam_args, machinery=FAKE).manifests)
 
 
 @pytest.fixture(scope='module')

@@ -4,7 +4,7 @@ import pytest
 
 from preprocess import worker_failures
 from preprocess.failures import InputError, RunFailed
-from preprocess.store import PieceError
+from preprocess.pieces import PieceError
 from preprocess.worker_failures import WorkerFailure, carried
 
 FAILURE = InputError('bad "label" \'ü\'\n[x]', where='/tmp/a b.csv:3', do='mend it, see `docs`')
@@ -50,7 +50,7 @@ def test_a_full_disk_names_what_the_system_names_or_where_the_step_writes():
 
 
 def test_a_corrupt_piece_is_a_failed_run_that_names_it():
-    found = worker_failures.from_runner(text_of(PieceError('/store/a.piece: torn')))
+    found = worker_failures.from_runner(text_of(PieceError('/store/a.piece', 'torn')))
     assert isinstance(found, RunFailed) and '/store/a.piece' in found.what
 
 

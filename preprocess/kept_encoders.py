@@ -1,0 +1,65 @@
+"""The compiled encoder where it is used: kept in the store, and a copy beside every folder of records."""
+
+import contextlib
+import dataclasses
+import errno
+from collections.abc import Callable
+
+from preprocess import files, shelves
+from preprocess.compiled import CompiledEncoder
+from preprocess.encoders import EncoderSpec
+from preprocess.failures import InputError
+
+Compile = Callable[[EncoderSpec, str], CompiledEncoder]
+
+
+def path_beside_records(key: str) -> str:
+    """Where a folder of records has its encoder, relative to it."""
+    return f'{shelves.ENCODER}/{key[:16]}'
+
+
+def beside_records(encoder: CompiledEncoder, folder: str) -> CompiledEncoder:
+    """The encoder in a folder of records; one that is there stays, because other records there vouch for it."""
+    place = files.join(folder, path_beside_records(encoder.key))
+    return usable(place, encoder.key) or encoder.copied(place)
+
+
+def in_store(spec: EncoderSpec, store: str, *, staging: str, compile_into: Compile) -> CompiledEncoder:
+    """The compiled encoder in the store. Where there is none, there are no vectors of it either: it is compiled.
+
+    Unfinished work lies in `staging`, which the next run of the same set clears.
+    """
+    key = spec.key()
+    place = files.join(shelves.encoder_folder(store, key), shelves.ENCODER)
+    if there := usable(place, key):
+        return there
+    made = compile_into(spec, files.join(staging, shelves.ENCODER))
+    return _publish(made, place)
+
+
+def usable(place: str, key: str) -> CompiledEncoder | None:
+    """The compiled encoder in a directory, if it is whole and the one wanted."""
+    try:
+        there = CompiledEncoder.load(place)
+    except InputError:
+        return None
+    return there if there.key == key and there.is_intact() else None
+
+
+def _publish(made: CompiledEncoder, place: str) -> CompiledEncoder:
+    """Give a new encoder its place in the store; whoever comes first keeps it, a damaged one gives way."""
+    if files.is_remote(place):
+        return made.copied(place)
+    damaged = f'{made.directory}.damaged'
+    while True:
+        try:
+            files.rename(made.directory, place)
+            return dataclasses.replace(made, directory=place)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                raise
+        if there := usable(place, made.key):
+            return there
+        with contextlib.suppress(FileNotFoundError):  # someone else is mending it too
+            files.rename(place, damaged)
+        files.delete_tree(damaged)
