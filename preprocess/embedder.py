@@ -64,11 +64,11 @@ class Hands:
     decoders: int
 
     @classmethod
-    def for_machine(cls, cores: int | None = None, *, remote: bool = False) -> 'Hands':
+    def for_machine(cls, cores: int | None = None, *, remote: bool = False, decoders: int | None = None) -> 'Hands':
         """What keeps a network on this machine busy: a decoder per core, and readers to hide the storage's latency."""
         cores = cores or usable_cores()
         # An object's first byte takes some 50 ms wherever it is: sixteen at once feed 300 pictures a second.
-        return cls(readers=max(16, cores + 2) if remote else cores + 2, decoders=cores)
+        return cls(readers=max(16, cores + 2) if remote else cores + 2, decoders=decoders or cores)
 
 
 class Embedder(Generic[T]):

@@ -3,7 +3,6 @@
 import enum
 import logging
 import math
-import os
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -15,15 +14,15 @@ from typing import Self
 
 from preprocess import (
     decoders,
+    encoder_choice,
     encoders,
     engines,
     files,
+    jobs,
     kept_encoders,
     pieces,
     preflight,
     publishing,
-    quantising,
-    rows,
     shards,
     shelves,
     tally,
@@ -38,7 +37,7 @@ from preprocess.manifest import EncoderInfo, Manifest, is_whole
 from preprocess.options import STORE, EmbeddingConfig, SetConfig
 from preprocess.pieces import Shelf
 from preprocess.preflight import Inputs
-from preprocess.processor import usable_cores
+from preprocess.processor import gpus, usable_cores
 from preprocess.progress import Progress, say
 from preprocess.publishing import Outcome, Sources
 from preprocess.set_names import SetName
@@ -68,7 +67,7 @@ class Machinery:
     """What makes and runs an encoder; `hands` None: what the machine suggests."""
 
     compile: Callable[[EncoderSpec, str], CompiledEncoder] = encoders.compile_in_child
-    load: Callable[[CompiledEncoder], Engine] = engines.load_engine
+    load: Callable[..., Engine] = engines.load_engine
     hands: Hands | None = None
     decode: str = decoders.DECODE
     decode_timeout_s: float = decoders.TIMEOUT_S
@@ -95,7 +94,7 @@ def embed_sets(
 ) -> Made:
     """Make sets of records in one job; those that are whole already are kept."""
     store = _store(sets, embedding)
-    spec = quantising.settled(embedding.spec, store=store, uris=partial(_uris, sets))
+    spec = encoder_choice.settle(sets, embedding, store=store, beam_args=beam_args)
     with Progress('checking the inputs'):
         key = spec.key()
         inputs = [preflight.check(config, encoder_key=key, encoder=spec.canonical) for config in sets]
@@ -145,14 +144,6 @@ def _store(sets: Sequence[SetConfig], embedding: EmbeddingConfig) -> str:
     return files.absolute(embedding.embedding_store or files.join(sets[0].name.directory, STORE))
 
 
-def _uris(sets: Sequence[SetConfig]) -> Iterator[str]:
-    """Every picture that some row names."""
-    for config in sets:
-        for path in rows.expand_inputs(config.input_path):
-            found = rows.read_csv(path, image_root=config.image_root, working_dir=os.getcwd())
-            yield from (row.uri for row in found if isinstance(row, rows.Row) and not row.is_footage)
-
-
 @dataclass(frozen=True)
 class _Making:
     """Sets in the making: what is asked for, by what means."""
@@ -182,6 +173,7 @@ class _Making:
             if not todo:
                 say(str(sources))
                 _verify(ended)
+                self._advise(sources)
                 return sources
         raise RunFailed(
             f'pieces of the store are damaged or vanish at every one of {_MOST_LOOKS} looks',
@@ -199,15 +191,19 @@ class _Making:
         refused = Stock(refusals, () if self.embedding.retry_rejected else _paths(refusals), known.ranges, True)
         return EmbeddingJob(
             sets=tuple(self._set_job(one, index, encoder) for index, one in enumerate(inputs)),
-            load_engine=partial(self.machinery.load, encoder),
+            load_engine=self._loading(encoder),
             store=self.store,
             seen=seen,
             vectors=known,
             refusals=refused,
-            hands=self.machinery.hands or Hands.for_machine(remote=remote),
+            hands=self.machinery.hands or Hands.for_machine(remote=remote, decoders=self.embedding.decoders),
             decode=self.machinery.decode,
             decode_timeout_s=self.machinery.decode_timeout_s,
         )
+
+    def _loading(self, encoder: CompiledEncoder) -> Callable[[], Engine]:
+        threads = self.embedding.network_threads
+        return partial(self.machinery.load, encoder, **({'threads': threads} if threads else {}))
 
     def _set_job(self, inputs: Inputs, index: int, encoder: CompiledEncoder) -> SetJob:
         config = inputs.config
@@ -231,6 +227,12 @@ class _Making:
             run_id=uuid.uuid4().hex[:12],
             replace=self.replace,
         )
+
+    def _advise(self, sources: Sources) -> None:
+        """Say what this machine could do faster, when it was kept busy."""
+        worth_it = sources.embedded and self.spec.source.is_heavy and jobs.is_local(self.beam_args)
+        if worth_it and (line := engines.advice(self.spec.engine, self.spec.precision)):
+            say(line)
 
 
 def _listed(shelf: Shelf, about_rows: int, *, with_rows: bool = False) -> Stock:
@@ -267,7 +269,7 @@ def _name_damage(outcomes: Sequence[Outcome]) -> None:
 
 
 def _run(job: EmbeddingJob, beam_args: Sequence[str]) -> None:
-    from preprocess import jobs, transforms
+    from preprocess import transforms
 
     encoder = job.sets[0].encoder
     say(
@@ -342,9 +344,8 @@ class _Display:
 
 
 def _device() -> str:
-    cards = files.glob('/dev/nvidia[0-9]*')
-    cores = usable_cores()
-    return f'{len(cards)} GPU' if cards else f'{cores} CPU core{"s" if cores > 1 else ""}'
+    cards, cores = gpus(), usable_cores()
+    return f'{cards} GPU' if cards else f'{cores} CPU core{"s" if cores > 1 else ""}'
 
 
 def _verify(outcomes: Sequence[tuple[SetJob, Outcome]]) -> None:

@@ -1,5 +1,6 @@
 """Running a Beam job on the runner the user asked for, watched from outside, its failures made readable."""
 
+import argparse
 import logging
 import os
 import shlex
@@ -47,6 +48,13 @@ def run(
             job.raise_if_a_worker_is_lost()
         look(interrupts.requested())
     job.raise_failure()
+
+
+def is_local(beam_args: Sequence[str]) -> bool:
+    """Whether the job runs on this machine; found out without Beam."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument('--runner')
+    return parser.parse_known_args(list(beam_args))[0].runner in _LOCAL
 
 
 def describe(beam_args: Sequence[str]) -> str:

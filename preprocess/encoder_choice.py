@@ -1,0 +1,39 @@
+"""The encoder of a run, settled first: what `auto` means, what this machine can do, which quantised graph."""
+
+import dataclasses
+import itertools
+import os
+from collections.abc import Iterable, Sequence
+
+from preprocess import engines, jobs, preflight, quantising, rows, subsets
+from preprocess.encoders import EncoderSpec
+from preprocess.options import EmbeddingConfig, SetConfig
+from preprocess.rows import Row
+
+
+def settle(
+    sets: Sequence[SetConfig], embedding: EmbeddingConfig, *, store: str, beam_args: Sequence[str]
+) -> EncoderSpec:
+    """The spec that every worker and every key goes by; pictures of the first set calibrate what must be calibrated."""
+    is_here = jobs.is_local(beam_args)
+    spec = dataclasses.replace(embedding.spec, precision=engines.resolved(embedding.precision, is_here=is_here))
+    if is_here:
+        # Elsewhere the workers see for themselves.
+        engines.check_here(spec.engine, spec.precision)
+    if spec.way.is_quantised:
+        # Compiling and calibrating takes a minute: first make sure that the inputs are worth it.
+        for config in sets:
+            preflight.check(config, encoder_key='', encoder='')
+    return quantising.settled(spec, store=store, uris=lambda: _pictures_of(sets[0]))
+
+
+def _pictures_of(config: SetConfig) -> Iterable[str]:
+    """The pictures of a set, of all its parts: tasks that embed a part each calibrate on the same."""
+    paths = rows.expand_inputs(config.input_path)
+    found = itertools.chain.from_iterable(
+        rows.read_csv(path, image_root=config.image_root, working_dir=os.getcwd()) for path in paths
+    )
+    own: Iterable[Row] = (row for row in found if isinstance(row, Row) and not row.is_footage)
+    if config.limit is not None:
+        own = subsets.spread(own, config.limit)
+    return (row.uri for row in own)
