@@ -310,7 +310,7 @@ def _evaluate(run: Run, records: Mapping[str, str], model_dir: str, documents: D
         noted = {'basis': basis, 'lines': list(summary_lines(evaluate(config)))}
         run.note('evaluate', noted)
     lines = noted.get('lines')
-    return [f'accuracy  {line}' for line in lines] if isinstance(lines, list) else []
+    return [f'accuracy  {str(line).removeprefix("accuracy ")}' for line in lines] if isinstance(lines, list) else []
 
 
 def _input_account(run: Run, documents: DocsResult) -> 'Account':

@@ -114,7 +114,7 @@ def test_a_mended_label_redoes_only_what_follows_and_keeps_the_model_before(tmp_
     assert (tmp_path / 'out/preprocessed/manifest.eval.json').stat().st_mtime_ns == eval_before
     assert (tmp_path / 'out/model.previous/saved_model.pb').read_bytes() == model_before
     assert (tmp_path / 'out/model/saved_model.pb').read_bytes() != model_before
-    assert 'accuracy before and now, on the 10 pictures evaluated both times: ' in mended.printed
+    assert 'accuracy  before and now, on the 10 pictures evaluated both times: ' in mended.printed
 
 
 def test_pictures_moved_between_class_folders_keep_their_side(again: Finished) -> None:
