@@ -263,9 +263,11 @@ def _info(encoder: CompiledEncoder) -> EncoderInfo:
 
 def _name_damage(outcomes: Sequence[Outcome]) -> None:
     """One line for every piece that could not be used; its pictures are embedded again."""
-    for piece in sorted({(one.piece, one.why) for outcome in outcomes for one in outcome.damaged}):
-        _log.warning('%s: %s', *piece)
-        say(f'{piece[0]}: {piece[1]}; set aside, and its pictures are embedded again')
+    for piece, why in sorted({(one.piece, one.why) for outcome in outcomes for one in outcome.damaged}):
+        if why:
+            say(f'{piece}: {why}; set aside, and its pictures are embedded again')
+        else:
+            _log.warning('%s vanished; its pictures are looked up once more', piece)
 
 
 def _run(job: EmbeddingJob, beam_args: Sequence[str]) -> None:

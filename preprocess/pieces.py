@@ -194,7 +194,16 @@ def find(folder: str) -> Found:
 def mark_bad(error: PieceError) -> None:
     """Set a damaged piece aside; whoever comes first says why."""
     _log.error('set aside: %s', error)
-    files.create_if_absent(error.path + BAD, json.dumps({'why': error.why}).encode())
+    _mark(error.path + BAD, error.why)
+
+
+def mark_old(path: str) -> None:
+    """Have a piece passed by whose rows are in others now."""
+    _mark(path + OLD, 'its rows are in other pieces')
+
+
+def _mark(path: str, why: str) -> None:
+    files.create_if_absent(path, json.dumps({'why': why, 'since': time.time()}).encode())
 
 
 def open_piece(path: str, *, holds: str | None = None) -> Piece:

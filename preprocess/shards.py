@@ -54,7 +54,7 @@ class ShardWritten:
 
 @dataclass(frozen=True, slots=True)
 class Damaged:
-    """A piece that can't be used; `is_late` when records counted on it already."""
+    """A piece that can't be used; `why` is empty when it vanished, `is_late` when records counted on it already."""
 
     piece: str
     why: str
@@ -102,7 +102,7 @@ def _gather(placed: Iterable[Placed]) -> tuple[list[tuple[bytes, Record]], list[
             pieces.mark_bad(error)
             damaged.append(Damaged(piece, error.why, is_late=True))
         except FileNotFoundError:
-            damaged.append(Damaged(piece, 'it vanished', is_late=True))
+            damaged.append(Damaged(piece, '', is_late=True))
     records.sort(key=lambda found: (found[0], found[1].image_uri))
     return records, damaged
 

@@ -272,6 +272,10 @@ class _LookUp(_Worker):
         for first in range(0, len(joined.wanted), PICTURES_PER_BLOCK):
             yield joined.wanted[first : first + PICTURES_PER_BLOCK]
 
+    def finish_bundle(self) -> None:
+        # How many there are to write is known for the time being.
+        self._tally.write()
+
 
 class _Embed(_Worker):
     """Contents without a vector -> vectors in pieces of the store, and where each record finds its vector."""

@@ -14,6 +14,7 @@ COMMANDS = {
     'pipeline': ['pipeline.py'],
     'preprocess.create_docs': ['-m', 'preprocess.create_docs'],
     'preprocess.run': ['-m', 'preprocess.run'],
+    'preprocess.store': ['-m', 'preprocess.store'],
     'trainer.task': ['-m', 'trainer.task'],
     'trainer.evaluate': ['-m', 'trainer.evaluate'],
     'trainer.export': ['-m', 'trainer.export'],

@@ -18,6 +18,7 @@ MODULES = {
 ENTRY_POINTS = {
     'preprocess.create_docs',
     'preprocess.run',
+    'preprocess.store',
     'trainer.task',
     'trainer.evaluate',
     'trainer.export',
@@ -103,6 +104,7 @@ def test_the_package_files_stay_empty() -> None:
         ('predict.images_to_json', {'apache_beam', 'tensorflow', 'trainer'}),
         ('preprocess.create_docs', {'apache_beam', 'tensorflow'}),
         ('preprocess.run', {'apache_beam', 'tensorflow'}),
+        ('preprocess.store', {'apache_beam', 'tensorflow', 'rich'}),
         ('pipeline', {'apache_beam', 'tensorflow', 'sklearn', 'matplotlib', 'rich'}),
         ('preprocess.transforms', HEAVY_FOR_WORKERS),
         ('preprocess.engines', HEAVY_FOR_WORKERS),

@@ -1,7 +1,6 @@
 """The embedding job in this process: every row accounted for, the same records whatever the way, nothing left over."""
 
 import hashlib
-import json
 import os
 from collections import Counter
 from dataclasses import replace
@@ -10,14 +9,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from preprocess import files, images, interrupts, pieces, publishing, records, shards, shelves, transforms
+from preprocess import files, images, interrupts, pieces, publishing, shards, transforms
 from preprocess.compiled import CompiledEncoder
 from preprocess.embedding import Existing, embed_sets
 from preprocess.failures import InputError, Interrupted, RunFailed, TooManyRejects
-from preprocess.manifest import Manifest, find_records
-from preprocess.options import EmbeddingConfig, SetConfig
+from preprocess.manifest import find_records
+from preprocess.options import EmbeddingConfig
 from preprocess.set_names import Part
 from tests.preprocess.fakes import FAKE, FakeEngine, draw, model_dir, picture
+from tests.preprocess.runs import (
+    config,
+    embed,
+    found,
+    label,
+    left_over,
+    rejects,
+    vector_pieces,
+    vectors_kept,
+    write_csv,
+)
 
 
 @pytest.fixture
@@ -34,59 +44,6 @@ def hundred(folder) -> Path:
     draw(folder / 'pics', 100)
     write_csv(folder, 'train.csv', [f'pics/{n:05d}.png,{label(n)}' for n in range(100)])
     return folder
-
-
-def label(number: int) -> str:
-    return ('cat', 'dog')[number % 2]
-
-
-def write_csv(folder: Path, name: str, lines: list[str]) -> None:
-    (folder / name).write_text(''.join(line + '\n' for line in lines))
-
-
-def config(folder: Path, name: str = 'train', **changed) -> SetConfig:
-    given = {
-        'input_path': str(folder / f'{name}.csv'),
-        'input_dict': str(folder / 'dict.txt'),
-        'output_path': str(folder / 'out' / name),
-    }
-    return SetConfig(**{**given, **changed})
-
-
-def embed(*sets: SetConfig, folder: Path, machinery=FAKE, existing=Existing.KEEP, **embedding) -> list[Manifest]:
-    embedding.setdefault('max_reject_fraction', 1.0)
-    asked = EmbeddingConfig(encoder=model_dir(folder), **embedding)
-    return list(embed_sets(sets, asked, existing=existing, machinery=machinery).manifests)
-
-
-def found(prefix: Path) -> dict[str, records.Record]:
-    """The records of a set by the picture's name; twice the same name is an error."""
-    by_name: dict[str, records.Record] = {}
-    for shard in find_records([str(prefix)]).shards:
-        for record in records.read(shard.path, expect=shard.records):
-            name = Path(record.image_uri).name
-            assert name not in by_name
-            by_name[name] = record
-    return by_name
-
-
-def rejects(folder: Path, name: str = 'train') -> list[dict[str, object]]:
-    return [json.loads(line) for line in (folder / 'out' / f'rejects.{name}.jsonl').read_text().splitlines()]
-
-
-def vector_pieces(place: Path) -> list[Path]:
-    """The pieces of vectors below a place, of whatever encoder."""
-    return sorted(path for path in place.rglob('*.piece') if path.parent.name not in (shelves.INDEX, shelves.REJECTS))
-
-
-def vectors_kept(place: Path) -> list[bytes]:
-    """The contents that have a vector below a place; more than once when they have more than one."""
-    return [key for path in vector_pieces(place) for key in pieces.open_piece(str(path)).keys]
-
-
-def left_over(out: Path) -> list[str]:
-    """Hidden or temporary files anywhere below."""
-    return [str(path.relative_to(out)) for path in out.rglob('*') if path.name.startswith('.') or '.tmp' in path.name]
 
 
 def vector_of(data: bytes) -> bytes:

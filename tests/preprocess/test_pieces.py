@@ -1,6 +1,7 @@
 """Pieces of the embedding store: what goes in comes out, and what is damaged says so."""
 
 import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -151,10 +152,10 @@ def test_pieces_with_a_marker_are_found_apart(tmp_path):
     good, bad, old = (written(tmp_path) for _ in range(3))
     pieces.mark_bad(pieces.PieceError(bad.path, 'torn'))
     pieces.mark_bad(pieces.PieceError(bad.path, 'torn, says another'))
-    Path(old.path + pieces.OLD).touch()
+    pieces.mark_old(old.path)
     found = pieces.find(shelf(tmp_path).folder)
     assert (list(found.good), list(found.bad), list(found.old)) == ([good.path], [bad.path], [old.path])
-    assert Path(bad.path + '.bad').read_text() == '{"why": "torn"}'
+    assert json.loads(Path(bad.path + '.bad').read_bytes())['why'] == 'torn'
     assert found.good[good.path] == Path(good.path).stat().st_size
 
 
