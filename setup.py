@@ -20,6 +20,10 @@ BEAM = [
     'tensorflow-hub>=0.16.1',
     'setuptools<82',  # tensorflow-hub 0.16.1 imports pkg_resources, which setuptools 82 removed
 ]
+FAST = [
+    'openvino>=2026.0,<2027',
+    'nncf>=3.0,<4',  # quantises without torch
+]
 DEV = [
     'pytest>=8',
     'ruff>=0.6',
@@ -36,6 +40,6 @@ setup(
     py_modules=['pipeline'],
     package_data={'preprocess': ['mini/*'], 'trainer': ['templates/*']},
     install_requires=TRAIN_AND_PREDICT,
-    extras_require={'beam': BEAM, 'dev': DEV, 'all': BEAM + DEV},
+    extras_require={'beam': BEAM, 'fast': FAST, 'dev': DEV, 'all': BEAM + FAST + DEV},
     entry_points={'console_scripts': ['headlight = pipeline:main']},
 )
