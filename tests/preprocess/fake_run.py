@@ -2,6 +2,8 @@
 
 HEADLIGHT_TEST_HOLD=DIR:N holds the network before its Nth batch: it makes DIR/holding, and goes on when DIR/go appears.
 HEADLIGHT_TEST_DIE=1 kills the process that runs the network.
+HEADLIGHT_TEST_COUNT=FILE gets a byte for every picture that went through the network.
+HEADLIGHT_TEST_PIECE=N closes pieces of the store at N pictures.
 """
 
 import functools
@@ -13,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from preprocess import command, run
-from tests.preprocess.fakes import FAKE, FakeEngine
+from preprocess import command, pieces, run
+from tests.preprocess.fakes import FAKE, VECTOR_SIZE, FakeEngine
 
 
 class HeldEngine(FakeEngine):
@@ -31,8 +33,15 @@ class HeldEngine(FakeEngine):
                 time.sleep(0.01)
         if os.environ.get('HEADLIGHT_TEST_DIE'):
             os.kill(os.getpid(), signal.SIGKILL)
-        return super().encode(pixels)
+        vectors = super().encode(pixels)
+        if count := os.environ.get('HEADLIGHT_TEST_COUNT'):
+            with open(count, 'ab') as opened:
+                opened.write(b'.' * len(pixels))
+        return vectors
 
+
+if piece := os.environ.get('HEADLIGHT_TEST_PIECE'):
+    pieces.PIECE_BYTES = int(piece) * 4 * VECTOR_SIZE
 
 if __name__ == '__main__':
     command.run(functools.partial(run.main, machinery=replace(FAKE, load=HeldEngine)))

@@ -4,19 +4,14 @@ import os
 import resource
 import signal
 import subprocess
-import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from preprocess import records
-from preprocess.manifest import find_records
-from tests.preprocess.fakes import draw, model_dir
-
-ROOT = Path(__file__).parents[2]
-TWO_PROCESSES = ['--direct_running_mode=multi_processing', '--direct_num_workers=2']
+from tests.preprocess.fakes import draw
+from tests.preprocess.processes import TWO_PROCESSES, found, held, left_over, release, run, start
 
 
 @pytest.fixture
@@ -29,72 +24,12 @@ def folder(tmp_path) -> Path:
     return tmp_path
 
 
-def start(folder: Path, *flags: object, name: str = 'train', module: str = 'tests.preprocess.fake_run', **popen):
-    """The command on a set of the folder; later flags win."""
-    given = [
-        f'--encoder={model_dir(folder)}',
-        f'--input_path={folder}/{name}.csv',
-        f'--input_dict={folder}/dict.txt',
-        f'--output_path={folder}/out/{name}',
-    ]
-    environment = {**os.environ, 'PYTHONPATH': str(ROOT), **popen.pop('env', {})}
-    return subprocess.Popen(
-        [sys.executable, '-m', module, *given, *map(str, flags)],
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-        cwd=folder,
-        **popen,
-    )
-
-
-def run(folder: Path, *flags: object, **kwargs) -> tuple[int, str]:
-    """Exit code and what was said."""
-    process = start(folder, *flags, **kwargs)
-    said = process.communicate(timeout=120)[1]
-    return process.returncode, said
-
-
-@contextmanager
-def held(folder: Path, batch: int, *flags: object, **kwargs):
-    """A run that stands before a batch, in a process group of its own."""
-    (folder / 'hold').mkdir(exist_ok=True)
-    env = {'HEADLIGHT_TEST_HOLD': f'{folder}/hold:{batch}'}
-    process = start(folder, *flags, env=env, process_group=0, **kwargs)
-    try:
-        while not (folder / 'hold' / 'holding').exists():
-            assert process.poll() is None, process.communicate()[1]
-            time.sleep(0.02)
-        yield process
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        process.stderr.close()
-
-
-def release(folder: Path) -> None:
-    (folder / 'hold' / 'go').touch()
-
-
-def found(prefix: Path) -> dict[str, tuple[tuple[int, ...], bytes]]:
-    shards = find_records([str(prefix)]).shards
-    listed = [record for shard in shards for record in records.read(shard.path, expect=shard.records)]
-    by_uri = {record.image_uri: (record.label_ids, record.embedding.tobytes()) for record in listed}
-    assert len(by_uri) == len(listed)
-    return by_uri
-
-
 def three_lines(said: str) -> dict[str, str]:
     """The last three lines, which must be all there is to an error."""
     assert 'Traceback' not in said
     lines = dict(line.split(': ', 1) for line in said.splitlines()[-3:])
     assert list(lines) == ['error', 'where', 'do']
     return lines
-
-
-def left_over(out: Path) -> list[str]:
-    return [str(path.relative_to(out)) for path in out.rglob('*') if path.name.startswith('.') or '.tmp' in path.name]
 
 
 @pytest.mark.parametrize(
@@ -131,9 +66,10 @@ def test_mistakes_end_at_once_in_three_lines(folder, flags, code, what):
 def test_a_run_says_what_it_runs_on_and_what_came_of_it(folder):
     code, said = run(folder)
     assert code == 0
-    first, *_, last = said.splitlines()
+    first, *others = said.splitlines()
     assert first.startswith('embedding with saved_model:fake_model on ')
-    assert last == 'train: 100 rows: 100 records'
+    assert '100 pictures: 0 from the store, 100 embedded, 0 rejected' in others
+    assert 'train: 100 rows: 100 records' in others
     assert 'train: 100 rows: 100 records' in (folder / 'out' / 'log.txt').read_text()
 
 
