@@ -304,7 +304,7 @@ class _Phase:
 
 _PHASES = (
     _Phase('looking up', 'pictures', 'named', ('named', 'duplicates'), 'read'),
-    _Phase('embedding', 'pictures', 'embedded', ('accepted', 'rejected', 'duplicates'), 'read'),
+    _Phase('embedding', 'pictures', 'wanted', ('accepted', 'rejected', 'duplicates'), 'read'),
     _Phase('writing', 'records', 'written', ('written',), 'accepted'),
 )
 

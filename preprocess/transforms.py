@@ -247,6 +247,7 @@ class _Name(_Worker):
     @carried
     def finish_bundle(self) -> Iterator[WindowedValue]:
         self._entries.publish()
+        self._tally.write()
         yield from ()
 
     def teardown(self) -> None:
@@ -263,7 +264,8 @@ class _LookUp(_Worker):
     ) -> Iterator[list[Wanted] | LookedUp | Arrived]:
         blocks, slices = _apart(bucket[1])
         joined = lookup.join((one for block in blocks for one in block), slices)
-        self._count(accepted=sum(len(one.picture.uses) for one in joined.located))
+        accepted = sum(len(one.picture.uses) for one in joined.located)
+        self._count(accepted=accepted, wanted=len(joined.wanted))
         for target, placed in shards.place(joined.located, self._job.sets).items():
             yield beam.pvalue.TaggedOutput(_PLACED, (target, placed))
         for picture, refusal in joined.refused:
@@ -273,7 +275,7 @@ class _LookUp(_Worker):
             yield joined.wanted[first : first + PICTURES_PER_BLOCK]
 
     def finish_bundle(self) -> None:
-        # How many there are to write is known for the time being.
+        # Now it is known how many there are to embed, and to write without that.
         self._tally.write()
 
 

@@ -534,6 +534,7 @@ def test_beam_counts_what_happened_to_every_row(folder, monkeypatch):
     assert counted == {
         'read': 33,
         'named': 31,
+        'wanted': 30,
         'accepted': 30,
         'rejected': 2,
         'duplicates': 1,

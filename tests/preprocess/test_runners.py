@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from preprocess.embedding import embed_sets
+from preprocess.embedding import Existing, embed_sets
 from preprocess.manifest import Manifest
 from preprocess.options import EmbeddingConfig, SetConfig
 from tests.preprocess.fakes import FAKE, draw, model_dir
@@ -28,7 +28,7 @@ def data(tmp_path_factory) -> Path:
     return folder
 
 
-def embed(data: Path, out: Path, *beam_args: str) -> list[Manifest]:
+def embed(data: Path, out: Path, *beam_args: str, existing=Existing.KEEP) -> list[Manifest]:
     sets = [
         SetConfig(
             input_path=str(data / f'{name}.csv'),
@@ -38,7 +38,8 @@ def embed(data: Path, out: Path, *beam_args: str) -> list[Manifest]:
         )
         for name in ('train', 'eval')
     ]
-    return list(embed_sets(sets, EmbeddingConfig(encoder=model_dir(data)), beam_args, machinery=FAKE).manifests)
+    asked = EmbeddingConfig(encoder=model_dir(data))
+    return list(embed_sets(sets, asked, beam_args, existing=existing, machinery=FAKE).manifests)
 
 
 @pytest.fixture(scope='module')
@@ -56,6 +57,14 @@ def expected(data, tmp_path_factory) -> list[Manifest]:
 def test_the_local_runner_makes_the_same_files_byte_for_byte(data, expected, tmp_path, runner):
     # Manifests hold the sha256 of every record file.
     assert embed(data, tmp_path, *LOCAL[runner]) == expected
+
+
+def test_records_out_of_a_full_store_are_the_same_files(data, expected, tmp_path):
+    two_processes = LOCAL['two processes']
+    assert embed(data, tmp_path, *two_processes) == expected
+    pieces = sorted(tmp_path.rglob('*.piece'))
+    assert embed(data, tmp_path, *two_processes, existing=Existing.REDO) == expected
+    assert sorted(tmp_path.rglob('*.piece')) == pieces
 
 
 @pytest.fixture(scope='module')
