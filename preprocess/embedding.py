@@ -4,13 +4,10 @@ import enum
 import logging
 import math
 import uuid
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from types import TracebackType
-from typing import Self
 
 from preprocess import (
     decoders,
@@ -25,10 +22,10 @@ from preprocess import (
     publishing,
     shards,
     shelves,
-    tally,
 )
 from preprocess.claims import Claim
 from preprocess.compiled import CompiledEncoder
+from preprocess.display import Display
 from preprocess.embedder import Hands
 from preprocess.encoders import EncoderSpec
 from preprocess.engines import Engine
@@ -278,71 +275,9 @@ def _run(job: EmbeddingJob, beam_args: Sequence[str]) -> None:
         f'embedding with {encoder.spec} on {_device()}: {encoder.engine} {encoder.precision}, batches of '
         f'{encoder.batch_size}, {job.hands.decoders} decoders beside it; {jobs.describe(beam_args)}'
     )
-    with _Display(job.tallies) as display:
+    with Display(job.tallies) as display:
         log = None if files.is_remote(job.sets[0].work) else job.sets[0].path(LOG)
         jobs.run(lambda pipeline: pipeline | transforms.EmbedSets(job), beam_args, look=display.look, log=log)
-
-
-@dataclass(frozen=True)
-class _Phase:
-    """A part of the work, by the counts that show how far it is; it has begun when `first` counts."""
-
-    name: str
-    unit: str
-    first: str
-    done: tuple[str, ...]
-    total: str
-
-    def progress(self) -> Progress:
-        """Its display."""
-        return Progress(self.name, unit=self.unit)
-
-    def has_begun(self, counts: Counter[str]) -> bool:
-        """Whether anything of it, or of what comes after, is done."""
-        return counts[self.first] > 0 or counts['written'] > 0
-
-
-_PHASES = (
-    _Phase('looking up', 'pictures', 'named', ('named', 'duplicates'), 'read'),
-    _Phase('embedding', 'pictures', 'wanted', ('accepted', 'rejected', 'duplicates'), 'read'),
-    _Phase('writing', 'records', 'written', ('written',), 'accepted'),
-)
-
-
-class _Display:
-    """How far the workers are, from what they report: pictures looked up, embedded, then records written."""
-
-    def __init__(self, tallies: str) -> None:
-        self._tallies = tallies
-        self._phase = 0
-        self._shown = _PHASES[0].progress()
-
-    def __enter__(self) -> Self:
-        self._shown.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._shown.__exit__(kind, error, trace)
-
-    def look(self, is_interrupted: bool) -> None:
-        """Show what the workers reported last, and pass on to them that the user wants to stop."""
-        counts = tally.total(self._tallies)
-        while self._phase + 1 < len(_PHASES) and _PHASES[self._phase + 1].has_begun(counts):
-            self._show(counts)
-            self._shown.__exit__(None, None, None)
-            self._phase += 1
-            self._shown = _PHASES[self._phase].progress().__enter__()
-        self._show(counts)
-        if is_interrupted:
-            tally.ask_to_stop(self._tallies)
-
-    def _show(self, counts: Counter[str]) -> None:
-        phase = _PHASES[self._phase]
-        self._shown.update(
-            sum(counts[name] for name in phase.done), failed=counts['rejected'], total=counts[phase.total] or None
-        )
 
 
 def _device() -> str:

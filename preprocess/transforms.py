@@ -4,30 +4,25 @@ Elements are blocks of rows, because a single row's own overhead would show. No 
 keys, by ranges, and what travels is where a vector is.
 """
 
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, TypeVar
 
 import apache_beam as beam
-from apache_beam.metrics import Metrics
-from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
-from preprocess import decoders, interrupts, lookup, pictures, pieces, publishing, quiet, shards, shelves
-from preprocess.embedder import Embedded, Embedder, Failed, Lane
-from preprocess.failures import Interrupted
-from preprocess.lookup import Located, Named, Unnamed, Wanted
+from preprocess import lookup, pictures, pieces, publishing, shards, shelves
+from preprocess.embed_step import Embed
+from preprocess.lookup import Named, Unnamed, Wanted
 from preprocess.pictures import Picture
 from preprocess.pieces import PieceError, PieceWriter
-from preprocess.publishing import Refused, Repeated, RowsRead, Sources
+from preprocess.publishing import Repeated, RowsRead, Sources
 from preprocess.rows import Reject, Row
 from preprocess.sets import EmbeddingJob
 from preprocess.shards import Placed
-from preprocess.shelves import Refusal
+from preprocess.steps import ARRIVALS, Arrived, Step, arrival
 from preprocess.stock import KeySlice, Stock
-from preprocess.tally import Tally
 from preprocess.worker_failures import carried
 
 T = TypeVar('T')
@@ -37,10 +32,6 @@ ROWS_PER_BLOCK = 256
 PICTURES_PER_BLOCK = 32
 # Pictures a thread asks the storage about in one go.
 NAMED_AT_A_TIME = 16
-_COUNTERS = 'headlight'
-# The side exit for what goes straight to the finish of its set; Beam reads the types off the annotations.
-_ARRIVALS = 'arrivals'
-Arrived: TypeAlias = beam.pvalue.TaggedOutput[Literal['arrivals'], tuple[int, publishing.Arrival]]
 _PLACED = 'placed'
 LookedUp: TypeAlias = beam.pvalue.TaggedOutput[Literal['placed'], tuple[tuple[int, int], list[Placed]]]
 
@@ -63,24 +54,24 @@ class EmbedSets(beam.PTransform):
         read = (
             begin
             | 'CSVs' >> beam.Create(tasks, reshuffle=True)
-            | 'ReadRows' >> beam.ParDo(_ReadRows(job)).with_outputs(_ARRIVALS, main='rows')
+            | 'ReadRows' >> beam.ParDo(_ReadRows(job)).with_outputs(ARRIVALS, main='rows')
         )
         named = (
             (read.rows, seen.slices)
             | 'RowsAndIndex' >> beam.Flatten()
             | 'TogetherByPicture' >> beam.GroupByKey()
-            | 'Name' >> beam.ParDo(_Name(job)).with_outputs(_ARRIVALS, main='named')
+            | 'Name' >> beam.ParDo(_Name(job)).with_outputs(ARRIVALS, main='named')
         )
         found = (
             (named.named, vectors.slices, refusals.slices)
             | 'PicturesAndStore' >> beam.Flatten()
             | 'TogetherByContent' >> beam.GroupByKey()
-            | 'LookUp' >> beam.ParDo(_LookUp(job)).with_outputs(_ARRIVALS, _PLACED, main='wanted')
+            | 'LookUp' >> beam.ParDo(_LookUp(job)).with_outputs(ARRIVALS, _PLACED, main='wanted')
         )
         embedded = (
             found.wanted
             | 'SpreadOverWorkers' >> beam.Reshuffle()
-            | 'Embed' >> beam.ParDo(_Embed(job)).with_outputs(_ARRIVALS, main='placed')
+            | 'Embed' >> beam.ParDo(Embed(job)).with_outputs(ARRIVALS, main='placed')
         )
         written = (
             (found.placed, embedded.placed)
@@ -100,52 +91,10 @@ class EmbedSets(beam.PTransform):
 
 
 def _reading(job: EmbeddingJob, stock: Stock) -> beam.PTransform:
-    return beam.ParDo(_ReadPiece(job, stock)).with_outputs(_ARRIVALS, main='slices')
+    return beam.ParDo(_ReadPiece(job, stock)).with_outputs(ARRIVALS, main='slices')
 
 
-class _Worker(beam.DoFn):
-    """A step that counts what it does for Beam and for the driver."""
-
-    def __init__(self, job: EmbeddingJob) -> None:
-        self._job = job
-
-    @property
-    def place(self) -> str:
-        """Where a full disk would be met: what to name when the system names nothing."""
-        return f'{self._job.sets[0].name.directory} or {self._job.store}'
-
-    def setup(self) -> None:
-        self._tally = Tally(self._job.tallies)
-
-    def teardown(self) -> None:
-        self._tally.write()
-
-    def _count(self, **counts: int) -> None:
-        for name, count in counts.items():
-            Metrics.counter(_COUNTERS, name).inc(count)
-        self._tally.add(**counts)
-
-    def _refused(self, set_index: int, rejects: Sequence[Reject]) -> Iterator[Arrived]:
-        if rejects:
-            self._count(rejected=len(rejects))
-            yield beam.pvalue.TaggedOutput(_ARRIVALS, (set_index, Refused(tuple(rejects))))
-
-    def _turned_away(self, found: Sequence[Picture], refusal: Refusal) -> Iterator[Arrived]:
-        yield _arrival(Sources(rejected=len(found)))
-        for picture in found:
-            for set_index, reject in picture.rejects(**refusal._asdict()):
-                yield from self._refused(set_index, [reject])
-
-    @property
-    def _is_interrupted(self) -> bool:
-        return interrupts.requested() or self._tally.should_stop()
-
-    def _raise_if_interrupted(self) -> None:
-        if self._is_interrupted:
-            raise Interrupted('interrupted', where='the workers', do='run the same command again')
-
-
-class _ReadPiece(_Worker):
+class _ReadPiece(Step):
     """A piece of the store -> slices of its keys; a damaged one is set aside."""
 
     def __init__(self, job: EmbeddingJob, stock: Stock) -> None:
@@ -167,10 +116,10 @@ class _ReadPiece(_Worker):
             yield from list(self._stock.read(path))
         except PieceError as error:
             pieces.mark_bad(error)
-            yield _arrival(shards.Damaged(path, error.why, is_late=False))
+            yield arrival(shards.Damaged(path, error.why, is_late=False))
 
 
-class _ReadRows(_Worker):
+class _ReadRows(Step):
     """CSVs of a set -> blocks of rows, those of one picture under one key."""
 
     @carried
@@ -202,7 +151,7 @@ class _ReadRows(_Worker):
         self._tally.write()
 
 
-class _Name(_Worker):
+class _Name(Step):
     """All rows of some pictures, and what the index has of these -> the pictures under the sha256 of their bytes."""
 
     def setup(self) -> None:
@@ -222,7 +171,7 @@ class _Name(_Worker):
             yield from self._refused(set_index, rejects)
         for set_index, rows in settled.duplicates.items():
             self._count(duplicates=rows)
-            yield beam.pvalue.TaggedOutput(_ARRIVALS, (set_index, Repeated(rows)))
+            yield beam.pvalue.TaggedOutput(ARRIVALS, (set_index, Repeated(rows)))
         yield from self._name(settled.pictures, lookup.known_files(slices))
 
     def _name(self, found: Sequence[Picture], known: dict[bytes, bytes]) -> Iterator[tuple[int, list[Named]] | Arrived]:
@@ -255,7 +204,7 @@ class _Name(_Worker):
         super().teardown()
 
 
-class _LookUp(_Worker):
+class _LookUp(Step):
     """Pictures and pieces of one range of contents -> where the vectors are, what is refused, what is wanted."""
 
     @carried
@@ -270,7 +219,7 @@ class _LookUp(_Worker):
             yield beam.pvalue.TaggedOutput(_PLACED, (target, placed))
         for picture, refusal in joined.refused:
             yield from self._turned_away([picture], refusal)
-        yield _arrival(Sources(from_store=len(joined.located)))
+        yield arrival(Sources(from_store=len(joined.located)))
         for first in range(0, len(joined.wanted), PICTURES_PER_BLOCK):
             yield joined.wanted[first : first + PICTURES_PER_BLOCK]
 
@@ -279,85 +228,7 @@ class _LookUp(_Worker):
         self._tally.write()
 
 
-class _Embed(_Worker):
-    """Contents without a vector -> vectors in pieces of the store, and where each record finds its vector."""
-
-    def setup(self) -> None:
-        super().setup()
-        self._embedder: Embedder[Wanted] | None = None
-
-    def start_bundle(self) -> None:
-        self._lane: Lane[Wanted] | None = None
-        self._embedded: list[tuple[Picture, bytes]] = []
-        self._sources = Sources()
-        self._vectors = PieceWriter(self._job.vectors.shelf, staging=self._job.staging)
-        self._refusals = PieceWriter(self._job.refusals.shelf, staging=self._job.staging)
-
-    @carried
-    def process(self, block: list[Wanted]) -> Iterator[tuple[tuple[int, int], list[Placed]] | Arrived]:
-        for wanted in block:
-            yield from self._take(self._into_lane().put(wanted))
-            if self._vectors.is_due or self._refusals.is_due:
-                yield from self._publish()
-            if self._is_interrupted:
-                # What is under way is finished and kept; the next run finds it in the store.
-                yield from self._drain()
-                yield from self._publish()
-                self._raise_if_interrupted()
-
-    @carried
-    def finish_bundle(self) -> Iterator[WindowedValue | Arrived]:
-        for output in [*self._drain(), *self._publish(), _arrival(self._sources)]:
-            yield _in_global_window(output)
-
-    def teardown(self) -> None:
-        if self._embedder:
-            _embedders.give_back(self._job)
-        super().teardown()
-
-    def _into_lane(self) -> Lane[Wanted]:
-        """The network is loaded by the first picture that needs it."""
-        if not self._embedder:
-            self._embedder = _embedders.borrow(self._job)
-        if not self._lane:
-            self._lane = self._embedder.open_lane()
-        return self._lane
-
-    def _drain(self) -> Iterator[Arrived]:
-        while self._lane and (results := self._lane.drain()):
-            yield from self._take(results)
-
-    def _take(self, results: Sequence[Embedded[Wanted] | Failed[Wanted]]) -> Iterator[Arrived]:
-        for result in results:
-            # A file that changed or vanished since it was looked up speaks for itself alone.
-            same = result.item.pictures if result.key == result.item.key else result.item.pictures[:1]
-            others = result.item.pictures[len(same) :]
-            if isinstance(result, Embedded):
-                self._keep(result, same)
-            else:
-                refusal = Refusal(result.stage, result.reason, result.message)
-                if result.key:
-                    self._refusals.add(result.key, shelves.refusal_row(refusal))
-                yield from self._turned_away(same, refusal)
-            if others:
-                yield from self._take(self._into_lane().put(Wanted(result.item.key, others)))
-
-    def _keep(self, result: Embedded[Wanted], same: Sequence[Picture]) -> None:
-        self._vectors.add(result.key, shelves.vector_row(result.vector))
-        self._embedded += [(picture, result.key) for picture in same]
-        self._sources += Sources(embedded=1, copies=len(same) - 1)
-        self._count(embedded=1, accepted=sum(len(picture.uses) for picture in same), bytes_read=result.bytes)
-
-    def _publish(self) -> Iterator[tuple[tuple[int, int], list[Placed]]]:
-        self._refusals.publish()
-        if piece := self._vectors.publish():
-            positions = {key: position for position, key in enumerate(piece.keys)}
-            located = (Located(picture, key, piece.path, positions[key]) for picture, key in self._embedded)
-            yield from shards.place(located, self._job.sets).items()
-            self._embedded = []
-
-
-class _WriteShard(_Worker):
+class _WriteShard(Step):
     """Everything that belongs into one shard -> the shard, under a temporary name."""
 
     @carried
@@ -373,7 +244,7 @@ class _WriteShard(_Worker):
             yield from ((set_index, piece) for piece in written)
 
 
-class _Finish(_Worker):
+class _Finish(Step):
     """All that became of a set -> its manifest, its rejects, its shards under their names."""
 
     @carried
@@ -381,11 +252,6 @@ class _Finish(_Worker):
         set_index, arrivals = arrived
         publishing.finish(self._job.sets[set_index], arrivals)
         yield set_index
-
-
-def _arrival(arrival: publishing.Arrival) -> Arrived:
-    """What concerns all sets goes to the finish of the first."""
-    return beam.pvalue.TaggedOutput(_ARRIVALS, (0, arrival))
 
 
 def _apart(mixed: Iterable[T | KeySlice]) -> tuple[list[T], list[KeySlice]]:
@@ -398,45 +264,3 @@ def _apart(mixed: Iterable[T | KeySlice]) -> tuple[list[T], list[KeySlice]]:
         else:
             blocks.append(one)
     return blocks, slices
-
-
-def _in_global_window(output: T) -> WindowedValue | beam.pvalue.TaggedOutput:
-    if isinstance(output, beam.pvalue.TaggedOutput):
-        return beam.pvalue.TaggedOutput(output.tag, _in_global_window(output.value))
-    return WindowedValue(output, GlobalWindow().max_timestamp(), [GlobalWindow()])
-
-
-class _Embedders:
-    """One network for all bundles of a process, as long as any of them uses it."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._borrowed: dict[str, tuple[int, Embedder[Wanted], decoders.DecoderPool]] = {}
-
-    def borrow(self, job: EmbeddingJob) -> Embedder[Wanted]:
-        with self._lock:
-            users, embedder, pool = self._borrowed.get(job.tallies) or (0, *_make(job))
-            self._borrowed[job.tallies] = users + 1, embedder, pool
-            return embedder
-
-    def give_back(self, job: EmbeddingJob) -> None:
-        with self._lock:
-            users, embedder, pool = self._borrowed[job.tallies]
-            self._borrowed[job.tallies] = users - 1, embedder, pool
-            if users > 1:
-                return
-            del self._borrowed[job.tallies]
-        embedder.close()
-        pool.close()
-
-
-_embedders = _Embedders()
-
-
-def _make(job: EmbeddingJob) -> tuple[Embedder[Wanted], decoders.DecoderPool]:
-    with quiet.loading():
-        engine = job.load_engine()
-    pool = decoders.DecoderPool(
-        engine.input_shape, children=job.hands.decoders, timeout_s=job.decode_timeout_s, decode=job.decode
-    )
-    return Embedder(engine, read=pictures.read_bytes, decode=pool.decode, readers=job.hands.readers), pool

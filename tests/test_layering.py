@@ -25,7 +25,14 @@ ENTRY_POINTS = {
     'predict.local',
     'predict.images_to_json',
 }
-BEAM_FILES = {'preprocess.transforms', 'preprocess.jobs', 'preprocess.worker_process', 'preprocess.command'}
+BEAM_FILES = {
+    'preprocess.transforms',
+    'preprocess.steps',
+    'preprocess.embed_step',
+    'preprocess.jobs',
+    'preprocess.worker_process',
+    'preprocess.command',
+}
 HEAVY_FOR_WORKERS = {'rich', 'matplotlib', 'sklearn', 'tensorboard', 'keras', 'trainer', 'predict'}
 
 

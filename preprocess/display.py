@@ -1,0 +1,71 @@
+"""How far the workers of an embedding job are, for the terminal."""
+
+from collections import Counter
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from preprocess import tally
+from preprocess.progress import Progress
+
+
+@dataclass(frozen=True)
+class _Phase:
+    """A part of the work, by the counts that show how far it is; it has begun when `first` counts."""
+
+    name: str
+    unit: str
+    first: str
+    done: tuple[str, ...]
+    total: str
+
+    def progress(self) -> Progress:
+        """Its display."""
+        return Progress(self.name, unit=self.unit)
+
+    def has_begun(self, counts: Counter[str]) -> bool:
+        """Whether anything of it, or of what comes after, is done."""
+        return counts[self.first] > 0 or counts['written'] > 0
+
+
+_PHASES = (
+    _Phase('looking up', 'pictures', 'named', ('named', 'duplicates'), 'read'),
+    _Phase('embedding', 'pictures', 'wanted', ('accepted', 'rejected', 'duplicates'), 'read'),
+    _Phase('writing', 'records', 'written', ('written',), 'accepted'),
+)
+
+
+class Display:
+    """How far the workers are, from what they report: pictures looked up, embedded, then records written."""
+
+    def __init__(self, tallies: str) -> None:
+        self._tallies = tallies
+        self._phase = 0
+        self._shown = _PHASES[0].progress()
+
+    def __enter__(self) -> Self:
+        self._shown.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._shown.__exit__(kind, error, trace)
+
+    def look(self, is_interrupted: bool) -> None:
+        """Show what the workers reported last, and pass on to them that the user wants to stop."""
+        counts = tally.total(self._tallies)
+        while self._phase + 1 < len(_PHASES) and _PHASES[self._phase + 1].has_begun(counts):
+            self._show(counts)
+            self._shown.__exit__(None, None, None)
+            self._phase += 1
+            self._shown = _PHASES[self._phase].progress().__enter__()
+        self._show(counts)
+        if is_interrupted:
+            tally.ask_to_stop(self._tallies)
+
+    def _show(self, counts: Counter[str]) -> None:
+        phase = _PHASES[self._phase]
+        self._shown.update(
+            sum(counts[name] for name in phase.done), failed=counts['rejected'], total=counts[phase.total] or None
+        )

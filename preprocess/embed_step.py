@@ -1,0 +1,143 @@
+"""The step that runs the network: contents without a vector -> pieces of the store, and places in them."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+import apache_beam as beam
+from apache_beam.transforms.window import GlobalWindow
+from apache_beam.utils.windowed_value import WindowedValue
+
+from preprocess import decoders, pictures, quiet, shards, shelves
+from preprocess.embedder import Embedded, Embedder, Failed, Lane
+from preprocess.lookup import Located, Wanted
+from preprocess.pictures import Picture
+from preprocess.pieces import PieceWriter
+from preprocess.publishing import Sources
+from preprocess.sets import EmbeddingJob
+from preprocess.shards import Placed
+from preprocess.shelves import Refusal
+from preprocess.steps import Arrived, Step, arrival
+from preprocess.worker_failures import carried
+
+T = TypeVar('T')
+
+
+class Embed(Step):
+    """Contents without a vector -> vectors in pieces of the store, and where each record finds its vector."""
+
+    def setup(self) -> None:
+        super().setup()
+        self._embedder: Embedder[Wanted] | None = None
+
+    def start_bundle(self) -> None:
+        self._lane: Lane[Wanted] | None = None
+        self._embedded: list[tuple[Picture, bytes]] = []
+        self._sources = Sources()
+        self._vectors = PieceWriter(self._job.vectors.shelf, staging=self._job.staging)
+        self._refusals = PieceWriter(self._job.refusals.shelf, staging=self._job.staging)
+
+    @carried
+    def process(self, block: list[Wanted]) -> Iterator[tuple[tuple[int, int], list[Placed]] | Arrived]:
+        for wanted in block:
+            yield from self._take(self._into_lane().put(wanted))
+            if self._vectors.is_due or self._refusals.is_due:
+                yield from self._publish()
+            if self._is_interrupted:
+                # What is under way is finished and kept; the next run finds it in the store.
+                yield from self._drain()
+                yield from self._publish()
+                self._raise_if_interrupted()
+
+    @carried
+    def finish_bundle(self) -> Iterator[WindowedValue | Arrived]:
+        for output in [*self._drain(), *self._publish(), arrival(self._sources)]:
+            yield _in_global_window(output)
+
+    def teardown(self) -> None:
+        if self._embedder:
+            _embedders.give_back(self._job)
+        super().teardown()
+
+    def _into_lane(self) -> Lane[Wanted]:
+        """The network is loaded by the first picture that needs it."""
+        if not self._embedder:
+            self._embedder = _embedders.borrow(self._job)
+        if not self._lane:
+            self._lane = self._embedder.open_lane()
+        return self._lane
+
+    def _drain(self) -> Iterator[Arrived]:
+        while self._lane and (results := self._lane.drain()):
+            yield from self._take(results)
+
+    def _take(self, results: Sequence[Embedded[Wanted] | Failed[Wanted]]) -> Iterator[Arrived]:
+        for result in results:
+            # A file that changed or vanished since it was looked up speaks for itself alone.
+            same = result.item.pictures if result.key == result.item.key else result.item.pictures[:1]
+            others = result.item.pictures[len(same) :]
+            if isinstance(result, Embedded):
+                self._keep(result, same)
+            else:
+                refusal = Refusal(result.stage, result.reason, result.message)
+                if result.key:
+                    self._refusals.add(result.key, shelves.refusal_row(refusal))
+                yield from self._turned_away(same, refusal)
+            if others:
+                yield from self._take(self._into_lane().put(Wanted(result.item.key, others)))
+
+    def _keep(self, result: Embedded[Wanted], same: Sequence[Picture]) -> None:
+        self._vectors.add(result.key, shelves.vector_row(result.vector))
+        self._embedded += [(picture, result.key) for picture in same]
+        self._sources += Sources(embedded=1, copies=len(same) - 1)
+        self._count(embedded=1, accepted=sum(len(picture.uses) for picture in same), bytes_read=result.bytes)
+
+    def _publish(self) -> Iterator[tuple[tuple[int, int], list[Placed]]]:
+        self._refusals.publish()
+        if piece := self._vectors.publish():
+            positions = {key: position for position, key in enumerate(piece.keys)}
+            located = (Located(picture, key, piece.path, positions[key]) for picture, key in self._embedded)
+            yield from shards.place(located, self._job.sets).items()
+            self._embedded = []
+
+
+def _in_global_window(output: T) -> WindowedValue | beam.pvalue.TaggedOutput:
+    if isinstance(output, beam.pvalue.TaggedOutput):
+        return beam.pvalue.TaggedOutput(output.tag, _in_global_window(output.value))
+    return WindowedValue(output, GlobalWindow().max_timestamp(), [GlobalWindow()])
+
+
+class _Embedders:
+    """One network for all bundles of a process, as long as any of them uses it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._borrowed: dict[str, tuple[int, Embedder[Wanted], decoders.DecoderPool]] = {}
+
+    def borrow(self, job: EmbeddingJob) -> Embedder[Wanted]:
+        with self._lock:
+            users, embedder, pool = self._borrowed.get(job.tallies) or (0, *_make(job))
+            self._borrowed[job.tallies] = users + 1, embedder, pool
+            return embedder
+
+    def give_back(self, job: EmbeddingJob) -> None:
+        with self._lock:
+            users, embedder, pool = self._borrowed[job.tallies]
+            self._borrowed[job.tallies] = users - 1, embedder, pool
+            if users > 1:
+                return
+            del self._borrowed[job.tallies]
+        embedder.close()
+        pool.close()
+
+
+_embedders = _Embedders()
+
+
+def _make(job: EmbeddingJob) -> tuple[Embedder[Wanted], decoders.DecoderPool]:
+    with quiet.loading():
+        engine = job.load_engine()
+    pool = decoders.DecoderPool(
+        engine.input_shape, children=job.hands.decoders, timeout_s=job.decode_timeout_s, decode=job.decode
+    )
+    return Embedder(engine, read=pictures.read_bytes, decode=pool.decode, readers=job.hands.readers), pool
