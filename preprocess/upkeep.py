@@ -67,12 +67,9 @@ class Compacted:
 def report(store: str) -> StoreReport:
     """Count what is in a store; the footers are read, the rows aren't."""
     _check(store)
-    encoders = []
-    for folder in _encoder_folders(store):
-        vectors = _shelf_report(folder)
-        name, key = _encoder(folder)
-        encoders.append(EncoderReport(name, key, vectors, _shelf_report(files.join(folder, shelves.REJECTS))))
-    return StoreReport(_shelf_report(files.join(store, shelves.INDEX)), tuple(encoders))
+    with Progress('counting', unit='pieces') as progress:
+        encoders = [_encoder_report(folder, progress) for folder in _encoder_folders(store)]
+        return StoreReport(_shelf_report(files.join(store, shelves.INDEX), progress), tuple(encoders))
 
 
 def verify(store: str) -> list[PieceError]:
@@ -107,9 +104,10 @@ def compact(store: str, *, grace_s: float) -> Compacted:
     with Claim(files.join(store, _CLAIM), doing='compacting the store'):
         files.delete_tree(files.join(store, _STAGING))
         try:
-            for folder in _folders(store):
-                _compact_shelf(folder, files.join(store, _STAGING), done)
-                _remove_expired(folder, grace_s, done)
+            with Progress('compacting'):
+                for folder in _folders(store):
+                    _compact_shelf(folder, files.join(store, _STAGING), done)
+                    _remove_expired(folder, grace_s, done)
         finally:
             files.delete_tree(files.join(store, _STAGING))
     return done
@@ -210,7 +208,13 @@ def _rows(piece: Piece) -> Iterator[NDArray[np.uint8]]:
         yield piece.rows(range(first, min(first + _ROWS_AT_A_TIME, len(piece))))
 
 
-def _shelf_report(folder: str) -> ShelfReport:
+def _encoder_report(folder: str, progress: Progress) -> EncoderReport:
+    name, key = _encoder(folder)
+    rejects = files.join(folder, shelves.REJECTS)
+    return EncoderReport(name, key, _shelf_report(folder, progress), _shelf_report(rejects, progress))
+
+
+def _shelf_report(folder: str, progress: Progress) -> ShelfReport:
     found = pieces.find(folder)
     rows, bad = 0, dict(found.bad)
     for path in found.good:
@@ -218,6 +222,7 @@ def _shelf_report(folder: str) -> ShelfReport:
             rows += len(pieces.open_piece(path))
         except PieceError:
             bad[path] = 0
+        progress.advance()
     return ShelfReport(folder, len(found.good), sum(found.good.values()), rows, tuple(sorted(bad)), len(found.old))
 
 
