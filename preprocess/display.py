@@ -66,6 +66,6 @@ class Display:
 
     def _show(self, counts: Counter[str]) -> None:
         phase = _PHASES[self._phase]
-        self._shown.update(
-            sum(counts[name] for name in phase.done), failed=counts['rejected'], total=counts[phase.total] or None
-        )
+        # What was rejected gets no record: it is no failure of the writing.
+        failed = counts['rejected'] if phase.total == 'read' else 0
+        self._shown.update(sum(counts[name] for name in phase.done), failed=failed, total=counts[phase.total] or None)

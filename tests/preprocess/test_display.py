@@ -1,0 +1,62 @@
+"""What the terminal shows of a job: one phase after the other, each with its own total."""
+
+import json
+from collections import Counter
+
+import pytest
+
+from preprocess import display, files
+from preprocess.display import Display
+
+
+@pytest.fixture
+def shown(monkeypatch) -> list[tuple[object, ...]]:
+    """What every phase's progress was told."""
+    told: list[tuple[object, ...]] = []
+
+    class FakeProgress:
+        def __init__(self, name, *, unit):
+            self.name = name
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *ended):
+            told.append((self.name, 'over'))
+
+        def update(self, done, *, failed, total):
+            told.append((self.name, done, failed, total))
+
+    monkeypatch.setattr(display, 'Progress', FakeProgress)
+    return told
+
+
+def report(tallies: str, **counts: int) -> None:
+    files.write_atomic(f'{tallies}/worker.json', json.dumps(Counter(counts)).encode())
+
+
+def test_looking_up_is_followed_by_embedding_and_writing(tmp_path, shown):
+    tallies = str(tmp_path)
+    with Display(tallies) as one:
+        report(tallies, read=10, named=4)
+        one.look(False)
+        report(tallies, read=10, named=9, duplicates=1, accepted=3, wanted=6)
+        one.look(False)
+        report(tallies, read=10, named=9, duplicates=1, accepted=8, rejected=1, wanted=6, written=2)
+        one.look(False)
+    assert shown == [
+        ('looking up', 4, 0, 10),
+        ('looking up', 10, 0, 10),
+        ('looking up', 'over'),
+        ('embedding', 4, 0, 10),
+        ('embedding', 10, 1, 10),
+        ('embedding', 'over'),
+        ('writing', 2, 0, 8),
+        ('writing', 'over'),
+    ]
+
+
+def test_an_interruption_is_passed_on_to_the_workers(tmp_path, shown):
+    with Display(str(tmp_path)) as one:
+        one.look(True)
+    assert (tmp_path / 'stop').exists()
