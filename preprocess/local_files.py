@@ -69,26 +69,28 @@ class LocalFiles:
         """A file that gets its name when the block ends well, and vanishes otherwise."""
         self.make_dirs(os.path.dirname(uri))
         temporary = _temporary_beside(uri)
-        try:
-            with open(temporary, 'xb') as opened:
-                yield opened
-                opened.flush()
-                os.fsync(opened.fileno())
-            os.replace(temporary, uri)
-        except BaseException:
-            self.delete(temporary)
-            raise
+        with _blaming(uri, temporary):
+            try:
+                with open(temporary, 'xb') as opened:
+                    yield opened
+                    opened.flush()
+                    os.fsync(opened.fileno())
+                os.replace(temporary, uri)
+            except BaseException:
+                self.delete(temporary)
+                raise
 
     def create_if_absent(self, uri: str, data: bytes) -> bool:
         """Write a whole file unless one has that name; False when one does."""
         self.make_dirs(os.path.dirname(uri))
         temporary = _temporary_beside(uri)
-        try:
-            with open(temporary, 'xb') as opened:
-                opened.write(data)
-            return _link(temporary, uri, data)
-        finally:
-            self.delete(temporary)
+        with _blaming(uri, temporary):
+            try:
+                with open(temporary, 'xb') as opened:
+                    opened.write(data)
+                return _link(temporary, uri, data)
+            finally:
+                self.delete(temporary)
 
     def delete(self, uri: str) -> None:
         """Remove a file; nothing happens when it is already gone."""
@@ -120,6 +122,18 @@ def _temporary_beside(uri: str) -> str:
     folder, name = os.path.split(uri)
     stem = os.fsdecode(os.fsencode(name)[:_LONGEST_TEMPORARY_STEM])
     return os.path.join(folder, f'.{stem}.{uuid.uuid4().hex}.tmp')
+
+
+@contextmanager
+def _blaming(uri: str, temporary: str) -> Iterator[None]:
+    """Errors name the file that was wanted: a full disk names none, and nobody asked for the temporary one."""
+    try:
+        yield
+    except OSError as error:
+        # Without a number it is no word of the operating system's, and a path would replace its message.
+        if error.errno is not None and error.filename in (None, temporary):
+            error.filename = uri
+        raise
 
 
 def _link(temporary: str, uri: str, data: bytes) -> bool:

@@ -1,11 +1,14 @@
 """Paths used verbatim, writes whole or not at all, Python's own errors."""
 
+import errno
 import os
+import resource
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from preprocess import files
+from preprocess import files, local_files
 
 ODD_NAMES = [
     'plain.jpg',
@@ -90,6 +93,47 @@ def test_a_write_that_raises_leaves_nothing_and_the_old_file_alone(tmp_path: Pat
         raise RuntimeError('half-way')
     assert os.listdir(tmp_path) == ['result']
     assert files.read_bytes(path) == b'old'
+
+
+@pytest.fixture
+def full_disk() -> Iterator[None]:
+    """No file can grow beyond a kilobyte: writing fails as it does on a full disk, without a path in the error."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize('write', [files.write_atomic, files.create_if_absent])
+def test_a_full_disk_is_told_with_the_path_that_was_asked_for(
+    write: Callable[[str, bytes], object], tmp_path: Path, full_disk: None
+) -> None:
+    with pytest.raises(OSError, match='too large') as raised:
+        write(f'{tmp_path}/result', bytes(1 << 20))
+    assert (raised.value.filename, os.listdir(tmp_path)) == (f'{tmp_path}/result', [])
+
+
+@pytest.mark.parametrize('write', [files.write_atomic, files.create_if_absent])
+def test_a_disk_that_can_not_be_written_is_told_with_the_path_that_was_asked_for(
+    write: Callable[[str, bytes], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: str, *_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
+
+    # A read-only file system refuses to remove as well, even what isn't there.
+    monkeypatch.setattr(local_files, 'open', refuse, raising=False)
+    monkeypatch.setattr(os, 'unlink', refuse)
+    with pytest.raises(OSError, match='Read-only') as raised:
+        write(f'{tmp_path}/result', b'x')
+    assert raised.value.filename == f'{tmp_path}/result'
+
+
+def test_an_error_of_the_writer_s_own_keeps_its_words(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match='^the source ended early$'), files.writing_atomic(f'{tmp_path}/result'):
+        raise OSError('the source ended early')
+    with pytest.raises(FileNotFoundError) as raised, files.writing_atomic(f'{tmp_path}/result'):
+        files.read_bytes(f'{tmp_path}/source')
+    assert raised.value.filename == f'{tmp_path}/source'
 
 
 def test_writing_makes_the_folders_above(tmp_path: Path) -> None:
