@@ -3,7 +3,8 @@
 import fnmatch
 import json
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TypeVar, cast
 
@@ -15,6 +16,7 @@ from preprocess.settings import Json, digest
 # Raised when a reader of the older form could misunderstand the newer.
 FORMAT_VERSION = 1
 _REPAIR = 'make the set again (preprocess.run --overwrite)'
+_SHARD = re.compile(r'(?P<stem>.+)-\d{5,}-of-\d{5,}\.tfrecord\.gz')
 _T = TypeVar('_T')
 
 
@@ -315,19 +317,47 @@ def _check_shard(path: str, shard: Shard, name: SetName) -> None:
         )
 
 
-def _check_listed(path: str, listed: Collection[str], names: Sequence[SetName]) -> None:
+def _check_listed(path: str, listed: Mapping[str, tuple[SetName, Shard]], names: Sequence[SetName]) -> None:
     """A file that no manifest lists may be read raw only where no manifest speaks for its neighbours."""
     if path in listed:
         return
     folder, file = files.parent(path), files.name(path)
-    for name in names:
-        is_named_like_it = file.startswith((f'{name.name}-', f'{name.name}.'))
-        if name.directory == folder and (is_named_like_it or any(files.parent(other) == folder for other in listed)):
-            raise InputError(
-                f'{name.manifest()} does not list this file: it is left over from another run or was put there',
-                where=path,
-                do=f'name the records by their prefix, {files.join(folder, name.name)}, or move this file away',
-            )
+    here = [name for name in names if name.directory == folder]
+    alike = [name for name in here if file.startswith((f'{name.name}-', f'{name.name}.'))]
+    speaking = [*alike, *(name for name, _ in listed.values() if name.directory == folder)]
+    if not speaking:
+        return
+    own = _set_of(path)
+    if own and own not in here and not _is_divided_otherwise(own, here):
+        raise _without_manifest(path, own)
+    raise InputError(
+        f'{speaking[0].manifest()} does not list this file: it is left over from another run or was put there',
+        where=path,
+        do=f'name the records by their prefix, {files.join(folder, speaking[0].name)}, or move this file away',
+    )
+
+
+def _set_of(path: str) -> SetName | None:
+    """The set, or the part of one, that a record file's own name says it is of."""
+    found = _SHARD.fullmatch(files.name(path))
+    return parse_name(files.parent(path), f'manifest.{found["stem"]}.json') if found else None
+
+
+def _is_divided_otherwise(own: SetName, others: Sequence[SetName]) -> bool:
+    """Whether there are manifests of the same set, and all of another division."""
+    divisions = {other.part.of if other.part else None for other in others if other.name == own.name}
+    return bool(divisions) and (own.part.of if own.part else None) not in divisions
+
+
+def _without_manifest(path: str, own: SetName) -> InputError:
+    part, manifest = own.part, files.name(own.manifest())
+    what = f'{own.name}, part {part.index} of {part.of}' if part else own.name
+    again = f'make that part again (preprocess.run --shard {part.index}/{part.of})' if part else 'make that set again'
+    return InputError(
+        f'by its name this file is of {what}, whose manifest, {manifest}, is missing',
+        where=path,
+        do=f'{again}, copy the manifest here from where these records come from, or move this file away',
+    )
 
 
 def _check_parts_complete(manifests: Mapping[SetName, Manifest], *, pattern: str | None = None) -> None:

@@ -224,6 +224,37 @@ def test_a_missing_part_is_named(tmp_path, spec):
     assert error.do == 'run preprocess.run --shard 2/4 first'
 
 
+@pytest.mark.parametrize('spec', ['train*', '*.gz', 'train.2-of-4-*'])
+def test_a_part_whose_manifest_is_missing_is_named_for_what_it_is(tmp_path, spec):
+    write_set(tmp_path, 'eval')
+    for index in range(4):
+        write_set(tmp_path, shards=1, part=Part(index, 4))
+    (tmp_path / 'manifest.train.2-of-4.json').unlink()
+    error = refused(tmp_path / spec, tmp_path / 'eval')
+    assert error.where == str(tmp_path / 'train.2-of-4-00000-of-00001.tfrecord.gz')
+    assert error.what == (
+        'by its name this file is of train, part 2 of 4, whose manifest, manifest.train.2-of-4.json, is missing'
+    )
+    assert error.do.startswith('make that part again (preprocess.run --shard 2/4), ')
+
+
+def test_a_set_whose_manifest_is_missing_is_named_where_manifests_speak_for_others(tmp_path):
+    write_set(tmp_path, 'eval')
+    write_set(tmp_path)
+    (tmp_path / 'manifest.train.json').unlink()
+    error = refused(tmp_path / '*.gz')
+    assert error.where == str(tmp_path / TRAIN[0])
+    assert error.what == 'by its name this file is of train, whose manifest, manifest.train.json, is missing'
+
+
+def test_a_file_of_an_older_division_is_left_over_from_another_run(tmp_path):
+    write_set(tmp_path, shards=1, part=Part(0, 1))
+    shutil.copy(tmp_path / 'train.0-of-1-00000-of-00001.tfrecord.gz', tmp_path / TRAIN[0])
+    error = refused(tmp_path / 'train*')
+    assert (error.where, 'left over from another run' in error.what) == (str(tmp_path / TRAIN[0]), True)
+    assert f'prefix, {tmp_path}/train,' in error.do
+
+
 def test_two_divisions_of_one_set_are_refused(tmp_path):
     write_set(tmp_path, shards=1, part=Part(0, 1))
     write_set(tmp_path, shards=1)
