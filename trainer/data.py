@@ -1,5 +1,6 @@
 """Records -> what a training works on: labels always in memory, embeddings in memory where they fit."""
 
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from preprocess.records import RecordError
 from trainer.classes import Classes
 from trainer.inputs import empty
 
+_log = logging.getLogger(__name__)
 Ints: TypeAlias = NDArray[np.int64]
 
 # Large enough that parsing isn't felt, small enough that a batch of long vectors is a few megabytes.
@@ -28,6 +30,12 @@ _MEMORY_SHARE = 0.4
 # Vectors with many zeros pack to less than half.
 _UNPACKED = 2.5
 _READERS = 4
+# By words of TensorFlow's errors.
+_DAMAGES = {
+    'inflate() failed': 'its compressed data can not be unpacked',
+    'corrupted record': 'a record fails its checksum',
+    'truncated record': 'it ends in the middle of a record',
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,10 +220,12 @@ def read_shard(shard: FoundShard, width: int, *, vectors: bool = True) -> Iterat
             count += len(batch.label_counts)
             yield batch
     except (tf.errors.DataLossError, tf.errors.OutOfRangeError) as error:
-        raise RecordError(f'the file is torn or corrupt: {_first_line(error)}', where=shard.path) from None
+        _log.info('%s: %s', shard.path, error)
+        raise RecordError(f'the file is torn or corrupt{_damage(error)}', where=shard.path) from None
     except tf.errors.InvalidArgumentError as error:
+        _log.info('%s: %s', shard.path, error)
         raise RecordError(
-            f'not records with embeddings of {width} numbers: {_first_line(error)}',
+            f'not records with embeddings of {width} numbers',
             where=shard.path,
             do='make all records with one encoder',
         ) from None
@@ -320,8 +330,9 @@ def _targets(raw: Raw, classes: Classes) -> NDArray[np.int32] | NDArray[np.uint8
     return single
 
 
-def _first_line(error: tf.errors.OpError) -> str:
-    return str(error.message).strip().partition('\n')[0]
+def _damage(error: tf.errors.OpError) -> str:
+    """What TensorFlow's sentence, which goes to the log, means to somebody who has a damaged file."""
+    return next((f' ({plain})' for word, plain in _DAMAGES.items() if word in error.message), '')
 
 
 def label_texts(examples: ExampleSet, names: Sequence[str]) -> list[str]:

@@ -1,3 +1,4 @@
+import gzip
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,23 +88,36 @@ def test_a_flipped_byte_is_found_and_its_file_named(tmp_path, place):
     content = bytearray(shard.read_bytes())
     content[int(len(content) * place)] ^= 0xFF
     shard.write_bytes(content)
-    with pytest.raises(RecordError, match='torn or corrupt') as raised:
+    with pytest.raises(RecordError) as raised:
         data.read('training', find_records([str(shard)]))
+    assert raised.value.what == 'the file is torn or corrupt (its compressed data can not be unpacked)'
     assert raised.value.where == str(shard)
+
+
+def test_a_record_that_fails_its_checksum_is_told_in_plain_words(tmp_path, caplog):
+    raw_records.write(tmp_path, 'set', *raw_records.clusters(200), shards=1)
+    shard = next(tmp_path.glob('set-*'))
+    content = bytearray(gzip.decompress(shard.read_bytes()))
+    content[40] ^= 0xFF
+    shard.write_bytes(gzip.compress(content))
+    with caplog.at_level('INFO'), pytest.raises(RecordError) as raised:
+        list(data.read_shard(FoundShard(str(shard), None), raw_records.WIDTH))
+    assert raised.value.what == 'the file is torn or corrupt (a record fails its checksum)'
+    assert 'corrupted record at 12' in caplog.text
 
 
 def test_a_torn_file_is_named(tmp_path):
     raw_records.write(tmp_path, 'set', *raw_records.clusters(200), shards=1)
     shard = next(tmp_path.glob('set-*'))
     shard.write_bytes(shard.read_bytes()[:-200])
-    with pytest.raises(RecordError, match='torn or corrupt'):
+    with pytest.raises(RecordError, match=r'torn or corrupt \(it ends in the middle of a record\)'):
         data.read('training', find_records([str(shard)]))
 
 
 def test_another_vector_size_is_refused_naming_the_file(tmp_path):
     raw_records.write(tmp_path, 'a', np.zeros((2, 4)), [(0,), (1,)], shards=1)
     raw_records.write(tmp_path, 'b', np.zeros((2, 5)), [(0,), (1,)], shards=1)
-    with pytest.raises(RecordError, match='embeddings of 4 numbers') as raised:
+    with pytest.raises(RecordError, match='not records with embeddings of 4 numbers;') as raised:
         data.read('training', find_records([f'{tmp_path}/a-*', f'{tmp_path}/b-*']))
     assert '/b-' in raised.value.where
 
