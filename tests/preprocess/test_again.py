@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from preprocess import decoders, files, kept_encoders, lookup, pictures, pieces, shards, upkeep
+from preprocess import decoders, files, interrupts, kept_encoders, lookup, pictures, pieces, shards, upkeep
 from preprocess.compiled import CompiledEncoder
-from preprocess.embedding import Existing, Machinery
-from preprocess.failures import RunFailed, TooManyRejects
+from preprocess.embedding import Existing, Machinery, embed_sets
+from preprocess.failures import Interrupted, RunFailed, TooManyRejects
+from preprocess.options import EmbeddingConfig
 from preprocess.publishing import Sources
-from tests.preprocess.fakes import FAKE, FakeEngine, compile_fake, draw, picture
+from tests.preprocess.fakes import FAKE, FakeEngine, compile_fake, draw, model_dir, picture
 from tests.preprocess.runs import (
     config,
     embed,
@@ -216,6 +217,33 @@ def test_equal_contents_are_embedded_once(folder, counted):
     )
     assert again(folder, counted) == Sources(from_store=3)
     assert set(found(folder / 'out' / 'train')) == {'00003.png', 'copy.png', '00005.png'}
+
+
+def test_an_interruption_while_files_are_looked_at_keeps_what_was_learnt(folder, counted, monkeypatch):
+    content_key = pictures.content_key
+
+    def interrupt(uri):
+        interrupts._requested.set()
+        return content_key(uri)
+
+    monkeypatch.setattr(pictures, 'content_key', interrupt)
+    try:
+        with pytest.raises(Interrupted):
+            again(folder, counted)
+    finally:
+        interrupts.clear()
+    known = [pieces.open_piece(str(path)) for path in (folder / 'out' / 'embeddings' / 'index').glob('*.piece')]
+    assert sum(map(len, known)) > 0
+    assert counted.loaded == 0
+    assert left_over(folder / 'out') == []
+    monkeypatch.undo()
+    assert again(folder, counted) == Sources(embedded=30)
+
+
+def test_a_bundle_done_twice_counts_its_pictures_once(folder, counted):
+    asked = EmbeddingConfig(encoder=model_dir(folder))
+    repeat = ['--direct_runner_bundle_repeat=2']
+    assert embed_sets([config(folder)], asked, repeat, machinery=counted.machinery).sources == Sources(embedded=30)
 
 
 def test_a_store_shared_by_two_results_serves_both(folder, counted, unreadable):
