@@ -15,24 +15,22 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, NoReturn
+from dataclasses import dataclass, field
+from typing import NoReturn
 
 from preprocess import command, create_docs, files, options, quiet, settings
 from preprocess.claims import Claim
 from preprocess.command import FlagParser
-from preprocess.documents import REJECTS, DocsResult
+from preprocess.documents import REJECTS, DocsResult, origins_path
 from preprocess.documents import create_docs as write_documents
 from preprocess.failures import InputError, TooManyRejects, UsageError
 from preprocess.options import EmbeddingConfig, SetConfig
 from preprocess.progress import say
+from preprocess.provenance import Provenance
 from preprocess.settings import Json, Settings
 from preprocess.splits import EVAL, SIDES, TEST, TRAIN
 from trainer import config as training_config
 from trainer.config import TrainConfig
-
-if TYPE_CHECKING:
-    from trainer.accounts import Account
 
 TRY = """nothing to do; try one of these:
   python pipeline.py --demo --output_dir demo_output
@@ -165,7 +163,7 @@ def _run_stages(run: Run) -> list[str]:
     documents = _documents(run)
     records = _embed(run, documents)
     model_dir = run.config.pretrained_model or _train(run, records)
-    accuracy = _evaluate(run, records, model_dir, documents)
+    accuracy = _evaluate(run, records, model_dir)
     if run.flags.demo:
         accuracy = [*accuracy, _fresh_line(run.config, model_dir)]
     return [*_account(run, documents, records), *accuracy, *_places(run, model_dir)]
@@ -203,8 +201,8 @@ def _embed(run: Run, documents: DocsResult | None) -> dict[str, str]:
         existing = Existing.REDO if config.overwrite else Existing.REPLACE
         made = embed_sets(list(sets.values()), _embedding(run), run.beam_args, existing=existing)
         facts: dict[str, Json] = {side: one.digest for side, one in zip(sets, made.manifests, strict=True)}
-        if not facts.items() <= run.noted('embed').items():
-            run.note('embed', {**facts, 'seconds': round(time.monotonic() - begun, 1)})
+        if made.sources:
+            run.note('embed', {**facts, 'sources': str(made.sources), 'seconds': round(time.monotonic() - begun, 1)})
     return {**config.records, **{side: one.output_path for side, one in sets.items()}}
 
 
@@ -225,9 +223,22 @@ def _sets(run: Run, documents: DocsResult | None) -> dict[str, SetConfig]:
             ignore_label_case=flags.ignore_label_case,
             multi_label=flags.multi_label,
             limit=limits.get(side),
+            provenance=_provenance(run, documents, side, is_first=side == next(iter(inputs))),
         )
         for side, path in inputs.items()
     }
+
+
+def _provenance(run: Run, documents: DocsResult | None, side: str, *, is_first: bool) -> Provenance:
+    """Where a set's rows come from; rows refused before there were sets are counted with the first."""
+    if documents is None:
+        return Provenance()
+    origins = origins_path(run.config.path('data'), side)
+    return Provenance(
+        origins=origins if files.exists(origins) else None,
+        rejects=run.config.path('data', REJECTS) if is_first else None,
+        duplicates=documents.duplicates if is_first else 0,
+    )
 
 
 def _limits(inputs: Mapping[str, str], limit: int | None, image_root: str | None) -> dict[str, int]:
@@ -282,7 +293,7 @@ def _training(run: Run, records: Mapping[str, str]) -> TrainConfig:
     )
 
 
-def _evaluate(run: Run, records: Mapping[str, str], model_dir: str, documents: DocsResult | None) -> list[str]:
+def _evaluate(run: Run, records: Mapping[str, str], model_dir: str) -> list[str]:
     """Metrics, predictions and the report; the lines on accuracy for the summary."""
     from trainer.evaluate import EvaluateConfig, evaluate, summary_lines
 
@@ -297,11 +308,8 @@ def _evaluate(run: Run, records: Mapping[str, str], model_dir: str, documents: D
         thumbnails=not flags.no_thumbnails,
         seed=flags.seed,
         settings={'Pipeline': {name: value for name, value in vars(flags).items() if value not in (None, False)}},
-        input_account=_input_account(run, documents) if documents and documents.rejects else None,
     )
-    rejected = [asdict(reject) for reject in documents.rejects] if documents else []
-    told: list[Json] = [flags.positive_label, flags.no_thumbnails, flags.seed, *rejected]
-    basis = _basis(model_dir, records, told)
+    basis = _basis(model_dir, records, [flags.positive_label, flags.no_thumbnails, flags.seed])
     noted = run.noted('evaluate')
     there = all(files.exists(run.config.path(*parts)) for parts in (('report.html',), ('eval', 'metrics.json')))
     if there and noted.get('basis') == basis and not run.config.overwrite:
@@ -313,25 +321,16 @@ def _evaluate(run: Run, records: Mapping[str, str], model_dir: str, documents: D
     return [f'accuracy  {str(line).removeprefix("accuracy ")}' for line in lines] if isinstance(lines, list) else []
 
 
-def _input_account(run: Run, documents: DocsResult) -> 'Account':
-    from trainer import accounts
-
-    return accounts.of_input(
-        run.config.path('data', REJECTS),
-        read=documents.read,
-        accepted=documents.read - len(documents.rejects) - documents.duplicates,
-        duplicate=documents.duplicates,
-    )
-
-
 def _basis(model_dir: str, records: Mapping[str, str], told: list[Json]) -> str:
     """A digest of everything an evaluation depends on."""
     from preprocess.manifest import find_records
     from trainer import inputs
 
-    identities: dict[str, Json] = {side: inputs.identity(find_records([spec])) for side, spec in records.items()}
+    found = {side: find_records([spec]) for side, spec in records.items()}
+    identities: dict[str, Json] = {side: inputs.identity(one) for side, one in found.items()}
+    manifests: list[Json] = [manifest.digest for one in found.values() for manifest in one.manifests]
     model = files.sha256(files.join(model_dir, 'saved_model.pb'))
-    return settings.digest({'model': model, 'records': identities, 'told': told})
+    return settings.digest({'model': model, 'records': identities, 'manifests': manifests, 'told': told})
 
 
 def _account(run: Run, documents: DocsResult | None, records: Mapping[str, str]) -> list[str]:
@@ -341,12 +340,12 @@ def _account(run: Run, documents: DocsResult | None, records: Mapping[str, str])
     manifests = [one for side in SIDES if side in records for one in find_records([records[side]]).manifests]
     if not manifests:
         return ['rows      unknown: the records have no manifest']
-    reasons = Counter(reject.reason for reject in documents.rejects) if documents else Counter[str]()
+    reasons = Counter[str]()
     for one in manifests:
         reasons.update(one.rejects_by_reason)
-    read = documents.read if documents and run.config.limit is None else sum(one.rows.read for one in manifests)
-    repeats = sum(one.rows.duplicate for one in manifests) + (documents.duplicates if documents else 0)
-    accepted = sum(one.rows.accepted for one in manifests)
+    read, accepted, repeats = (
+        sum(getattr(one.rows, name) for one in manifests) for name in ('read', 'accepted', 'duplicate')
+    )
     left_out = f', {documents.left_out:,} left out to balance' if documents and documents.left_out else ''
     lines = [
         f'rows      {read:,} read: {accepted:,} accepted, {reasons.total():,} rejected, {repeats:,} repeats{left_out}'
@@ -354,6 +353,8 @@ def _account(run: Run, documents: DocsResult | None, records: Mapping[str, str])
     if reasons:
         told = ', '.join(f'{count:,} {reason}' for reason, count in reasons.most_common())
         lines.append(f'rejected  {told} (rejects.*.jsonl say which)')
+    if sources := run.noted('embed').get('sources'):
+        lines.append(f'embedded  {sources}')
     encoder = manifests[0].encoder
     lines.append(
         f'vectors   {encoder.spec}, {manifests[0].vector_size:,} numbers, {encoder.engine} {encoder.precision}'
@@ -426,7 +427,7 @@ def _forecast(run: Run, documents: DocsResult | None, *, steps: int) -> list[str
         begun = time.monotonic()
         model_dir = run.config.pretrained_model or _train(run, records)
         seconds[place] = time.monotonic() - begun
-    _evaluate(run, records, model_dir, documents)
+    _evaluate(run, records, model_dir)
     step_s = max(seconds[1] - seconds[0], 0) / (TRIAL_STEPS[1] - TRIAL_STEPS[0])
     pictures = sum(len(stock.rows) for stock in stocks.values())
     side, largest = max(stocks.items(), key=lambda item: len(item[1].rows), default=('', None))

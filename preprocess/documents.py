@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from preprocess import files, sample_files, splits
+from preprocess import files, provenance, sample_files, splits
 from preprocess.failures import InputError, UsageError
 from preprocess.labels import Labels
 from preprocess.progress import Progress
@@ -154,10 +154,25 @@ def _write(config: DocsConfig, samples: Sequence[Sample], kept: Sequence[Sample]
     for side, members in sets.items():
         if members:
             sample_files.write_csv(paths[side], members)
+            _write_origins(config, side, members)
         elif was_ours:
             files.delete(paths[side])
     labels.write(dictionary)
     return {name: path for name, path in paths.items() if name == 'all' or sets[name]}
+
+
+def _write_origins(config: DocsConfig, side: str, members: Sequence[Sample]) -> None:
+    """Keep which row of which CSV each row is; pictures of a folder have no row anybody wrote."""
+    path = origins_path(config.output_dir, side)
+    if files.is_dir(config.source):
+        files.delete(path)
+    else:
+        provenance.write_origins(path, sample_files.origins(members))
+
+
+def origins_path(output_dir: str, side: str) -> str:
+    """Where the origins of a set's rows are kept."""
+    return files.join(output_dir, f'{side}_set.origins.jsonl')
 
 
 def _check_no_input_is_overwritten(samples: Iterable[Sample], outputs: Sequence[str]) -> None:

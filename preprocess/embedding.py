@@ -6,7 +6,7 @@ import math
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from preprocess import (
@@ -36,6 +36,7 @@ from preprocess.pieces import Shelf
 from preprocess.preflight import Inputs
 from preprocess.processor import gpus, usable_cores
 from preprocess.progress import Progress, say
+from preprocess.provenance import Provenance
 from preprocess.publishing import Outcome, Sources
 from preprocess.set_names import SetName
 from preprocess.sets import EmbeddingJob, SetJob, staging_folder, work_folder
@@ -105,6 +106,14 @@ def embed_sets(
             means = machinery or Machinery()
             sources = _Making(missing, embedding, spec, store, means, existing is not Existing.KEEP, beam_args).make()
     return Made(tuple(Manifest.read(config.name.manifest()) for config in sets), sources)
+
+
+def _absolute(provenance: Provenance) -> Provenance:
+    return replace(
+        provenance,
+        origins=provenance.origins and files.absolute(provenance.origins),
+        rejects=provenance.rejects and files.absolute(provenance.rejects),
+    )
 
 
 def _claim(config: SetConfig) -> Claim:
@@ -223,6 +232,7 @@ class _Making:
             settings=inputs.settings,
             run_id=uuid.uuid4().hex[:12],
             replace=self.replace,
+            provenance=_absolute(config.provenance),
         )
 
     def _advise(self, sources: Sources) -> None:

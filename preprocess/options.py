@@ -8,6 +8,7 @@ from preprocess import engines, files
 from preprocess.command import FlagParser
 from preprocess.encoders import EncoderSpec
 from preprocess.failures import UsageError
+from preprocess.provenance import Provenance
 from preprocess.set_names import Part, SetName
 
 DEFAULT_ENCODER = 'inception_v3'
@@ -32,6 +33,7 @@ class SetConfig:
     multi_label: bool = False
     limit: int | None = None
     shards: int | None = None  # None: as many as the size asks for
+    provenance: Provenance = Provenance()  # of rows that were written for this set
 
     def __post_init__(self) -> None:
         name = files.name(self.output_path)

@@ -75,10 +75,13 @@ def settle(found: Iterable[tuple[int, Row]], jobs: Sequence[SetJob]) -> Settled:
         uses = []
         for set_index, same in sorted(by_uri[uri].items()):
             job = jobs[set_index]
+            # Before their labels are looked up: a row that contradicts this picture's others counts, known or not.
             resolved = rows.resolve_duplicates(same, ignore_case=job.ignore_label_case)
-            settled.rejects[set_index] += resolved.rejects
-            settled.duplicates[set_index] += resolved.duplicates
-            if kept := resolved.kept:
+            refused = resolved.rejects or _unfit(same, job)
+            settled.rejects[set_index] += refused
+            if resolved.kept and not refused:
+                kept = resolved.kept
+                settled.duplicates[set_index] += resolved.duplicates
                 uses.append(Use(set_index, _ids(kept, job), kept.group, kept.source, kept.line))
         if uses:
             settled.pictures.append(Picture(uri, tuple(uses)))
@@ -131,8 +134,12 @@ def _checked(row: Row | Reject, job: SetJob) -> Row | Reject:
         return row
     if row.is_footage:
         return rows.reject(row, stage='rows', reason='footage', message='a video, or a stretch of one')
-    found = _label_ids(row, job)
-    return found if isinstance(found, Reject) else row
+    return row
+
+
+def _unfit(same: Sequence[Row], job: SetJob) -> list[Reject]:
+    """Equal rows of one picture, each refused for its labels; none when these can be used."""
+    return [found for row in same if isinstance(found := _label_ids(row, job), Reject)]
 
 
 def _label_ids(row: Row, job: SetJob) -> tuple[int, ...] | Reject:

@@ -11,6 +11,8 @@ from preprocess.failures import InputError
 from preprocess.labels import Labels
 from preprocess.manifest import Manifest
 from preprocess.options import SetConfig
+from preprocess.progress import say
+from preprocess.provenance import Provenance
 from preprocess.publishing import other_divisions
 from preprocess.rows import Reject, Row
 from preprocess.settings import Json
@@ -54,11 +56,24 @@ def check(config: SetConfig, *, encoder_key: str, encoder: str) -> Inputs:
             'multi_label': config.multi_label,
             'limit': config.limit,
             'shard': str(config.part) if config.part else None,
+            **_history(config.provenance),
             'encoder': encoder,
             'encoder_key': encoder_key,
         },
         about_rows=_about_rows(csvs) // (config.part.of if config.part else 1),
     )
+
+
+def _history(provenance: Provenance) -> dict[str, Json]:
+    """Where a set's rows come from, and those that come without being in its CSV; nothing for a user's own CSV."""
+    said: dict[str, Json] = {}
+    if provenance.origins:
+        said['origins'] = files.sha256(provenance.origins)
+    if provenance.rejects and files.exists(provenance.rejects):
+        said['rejected before'] = files.sha256(provenance.rejects)
+    if provenance.duplicates:
+        said['repeats before'] = provenance.duplicates
+    return said
 
 
 def find_complete(inputs: Inputs, *, replace: bool) -> Manifest | None:
@@ -80,6 +95,7 @@ def find_complete(inputs: Inputs, *, replace: bool) -> Manifest | None:
         raise
     if settings.digest(inputs.settings) != there.digest:
         if replace:
+            say(f'{inputs.config.output_path}: {"; ".join(settings.changes(there.settings, inputs.settings))}')
             return None
         raise InputError(
             f'these records were made otherwise ({"; ".join(settings.changes(there.settings, inputs.settings))})',

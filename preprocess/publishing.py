@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, astuple, dataclass, field, replace
 
-from preprocess import files
+from preprocess import files, provenance
 from preprocess.failures import RunFailed
 from preprocess.manifest import Examples, Manifest, Rows, Shard, sets_in
 from preprocess.records import RecordWriter
@@ -147,6 +147,7 @@ def finish(job: SetJob, arrivals: Iterable[Arrival]) -> None:
 def _finished(job: SetJob, gathered: _Gathered) -> Outcome:
     read = _rows_read(job)
     rows = _accounted(job, gathered, read)
+    rows = _with_those_before(job, gathered, rows)
     reasons = dict(sorted(Counter(reject.reason for reject in gathered.rejects).items()))
     _move_in(job, job.name.rejects(), _jsonl(gathered.rejects))
     # One part of several may have no rows at all; a set whose every row was rejected is not one.
@@ -154,6 +155,15 @@ def _finished(job: SetJob, gathered: _Gathered) -> Outcome:
     if is_published:
         _publish(job, gathered, rows, reasons)
     return Outcome(rows, reasons, read.from_working_dir, is_published)
+
+
+def _with_those_before(job: SetJob, gathered: _Gathered, rows: Rows) -> Rows:
+    """Rejects named as their author wrote them, and with them the rows that never came as far as this set's CSV."""
+    before = provenance.refused_before(job.provenance) if job.limit is None else []
+    repeats = job.provenance.duplicates if job.limit is None else 0
+    named = provenance.original(gathered.rejects, job.provenance)
+    gathered.rejects = sorted([*before, *named], key=lambda reject: (reject.source, reject.row))
+    return Rows(rows.read + len(before) + repeats, rows.accepted, rows.rejected + len(before), rows.duplicate + repeats)
 
 
 def read_outcome(job: SetJob) -> Outcome:

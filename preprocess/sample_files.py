@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 from preprocess import files
@@ -37,6 +37,15 @@ def write_csv(path: str, samples: Sequence[Sample], *, with_split: bool = False)
             ) from error
         text.flush()
         text.detach()
+
+
+def origins(samples: Sequence[Sample], *, with_split: bool = False) -> Iterator[tuple[int, str, int]]:
+    """The line of each sample in the CSV that `write_csv` writes, with its place in the user's own."""
+    columns = _columns([sample.row for sample in samples], with_split=with_split)
+    line = 2 if columns else 1
+    for sample in samples:
+        yield line, sample.row.source, sample.row.line
+        line += 1 + sum(cell.count('\n') for cell in _cells(sample, columns))
 
 
 def write_rejects(path: str, rejects: Sequence[Reject]) -> None:

@@ -9,6 +9,7 @@ from preprocess.embedder import Hands
 from preprocess.engines import Engine
 from preprocess.labels import Labels
 from preprocess.manifest import EncoderInfo
+from preprocess.provenance import Provenance
 from preprocess.set_names import SetName
 from preprocess.settings import Json
 from preprocess.stock import Stock
@@ -34,6 +35,7 @@ class SetJob:
     settings: Mapping[str, Json]
     run_id: str
     replace: bool = False
+    provenance: Provenance = Provenance()
 
     @property
     def work(self) -> str:

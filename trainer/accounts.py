@@ -85,21 +85,6 @@ def of_manifest(name: str, manifest: Manifest, label_names: Sequence[str]) -> Ac
     )
 
 
-def of_input(rejects_path: str, *, read: int, accepted: int, duplicate: int) -> Account:
-    """The account of an input before it was split into sets."""
-    reasons = Counter(str(reject.get('reason')) for reject in _rejects(rejects_path))
-    return Account(
-        name='input',
-        read=read,
-        accepted=accepted,
-        rejected=reasons.total(),
-        duplicate=duplicate,
-        unlabelled=0,
-        per_label={},
-        rejects=_by_frequency(reasons, _examples([rejects_path], reasons)),
-    )
-
-
 def _by_frequency(reasons: Mapping[str, int], examples: Mapping[str, list[RejectExample]]) -> tuple[Rejects, ...]:
     order = sorted((-count, reason) for reason, count in reasons.items() if count)
     return tuple(Rejects(reason, -count, tuple(examples.get(reason, ()))) for count, reason in order)

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import argparse
 
     from preprocess.manifest import RecordSet
-    from trainer.accounts import Account
     from trainer.evaluation import Evaluation, Paths, SetResult
     from trainer.examination import Examination
     from trainer.predictions import BeforeAndNow
@@ -39,7 +38,6 @@ class EvaluateConfig:
     thumbnails: bool = True
     seed: int = 0
     settings: Mapping[str, Settings] = field(default_factory=dict)  # of earlier stages, by heading, for the report
-    input_account: 'Account | None' = None  # of the rows before they were split into sets
 
     def __post_init__(self) -> None:
         for name in ('model_dir', 'data_paths', 'output_dir'):
@@ -139,7 +137,6 @@ def _publish_report(config: EvaluateConfig, examined: 'Examination', result: 'Ev
         curves=history.read(files.join(_train_dir(config), history.FILE)),
         settings=_settings(config, examined),
         made_at=datetime.now(UTC).strftime('%Y-%m-%d %H:%M UTC'),
-        input_account=config.input_account,
     )
     report.write(findings, result.paths.report)
 
@@ -148,7 +145,7 @@ def _settings(config: EvaluateConfig, examined: 'Examination') -> dict[str, Mapp
     """What led to the figures, by heading: earlier stages, this one, the records, the encoder, the versions."""
     from trainer.evaluation import versions
 
-    mine = {name: value for name, value in asdict(config).items() if name not in ('settings', 'input_account')}
+    mine = {name: value for name, value in asdict(config).items() if name != 'settings'}
     found: dict[str, Mapping[str, Json]] = {'Training': _training(config), **config.settings, 'Evaluation': mine}
     for name, records in examined.found.items():
         for one in records.manifests:

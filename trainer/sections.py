@@ -41,7 +41,6 @@ class Findings:
     curves: tuple[CurvePoint, ...]
     settings: Mapping[str, Mapping[str, Json]]  # heading -> name -> value
     made_at: str
-    input_account: Account | None = None  # of the rows before they were split into sets
 
 
 @dataclass(frozen=True)
@@ -192,8 +191,7 @@ def _data(findings: Findings) -> Section:
 
 
 def _rejects(findings: Findings) -> Section | None:
-    told = [findings.input_account] if findings.input_account else []
-    with_rejects = tuple(account for account in [*told, *findings.accounts] if account.rejects)
+    with_rejects = tuple(account for account in findings.accounts if account.rejects)
     return Section('rejects', 'Rejected rows', _Rejects(with_rejects, REASONS)) if with_rejects else None
 
 

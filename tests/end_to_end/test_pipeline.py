@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from preprocess import demo, manifest
+from preprocess.failures import TooManyRejects
 from preprocess.labels import Labels
 from tests.end_to_end.conftest import PER_CLASS, Finished, run
 
@@ -62,7 +63,7 @@ def test_every_row_is_accounted_for(finished: Finished) -> None:
 
 def test_the_last_lines_say_what_came_out(finished: Finished) -> None:
     starts = [line.split('  ')[0] for line in finished.printed.splitlines()]
-    assert starts == ['rows', 'vectors', 'accuracy', 'model', 'report', 'curves', 'next']
+    assert starts == ['rows', 'embedded', 'vectors', 'accuracy', 'model', 'report', 'curves', 'next']
     assert f'{ALL} read: {ALL} accepted, 0 rejected, 0 repeats' in finished.printed
     accuracy = json.loads((finished.out / 'eval' / 'metrics.json').read_text())['accuracy']
     assert f'eval accuracy {accuracy * 100:.1f}' in finished.printed
@@ -193,3 +194,31 @@ def test_a_flag_nobody_knows_is_exit_2_in_three_lines(command: str, tmp_path: Pa
     )
     assert ended.returncode == 2
     assert [line.split(':')[0] for line in ended.stderr.splitlines()] == ['error', 'where', 'do']
+
+
+def test_every_row_of_a_csv_is_in_a_manifest_and_named_as_its_author_wrote_it(tmp_path: Path) -> None:
+    demo.draw_demo(str(tmp_path / 'pictures'), pictures_per_class=8, seed=5)
+    rows = [f'pictures/{path.parent.name}/{path.name},{path.parent.name}' for path in pictures_in(tmp_path)]
+    bad = ['# a remark', 'gone.jpg,moon', ',star', rows[0].rpartition(',')[0] + ',star', rows[1]]
+    (tmp_path / 'mine.csv').write_text('\n'.join([*rows, *bad]) + '\n')
+    flags = ['--input_path', str(tmp_path / 'mine.csv'), '--eval_fraction', '0.3', '--encoder', 'mini']
+    with pytest.raises(TooManyRejects, match='4 of 45 rows rejected'):
+        run_csvs(tmp_path, *flags, '--max_steps', '20')
+    told = run_csvs(tmp_path, *flags, '--max_steps', '20', '--max_reject_fraction', '0.3').printed
+    assert 'rows      45 read: 39 accepted, 5 rejected, 1 repeats' in told
+    manifests = [manifest_of(tmp_path / 'out', side) for side in ('train', 'eval')]
+    assert sum(one.rows.read for one in manifests) == 45
+    rejects = [
+        json.loads(line)
+        for side in ('train', 'eval')
+        for line in (tmp_path / 'out/preprocessed' / f'rejects.{side}.jsonl').read_text().splitlines()
+    ]
+    assert {reject['source'] for reject in rejects} == {str(tmp_path / 'mine.csv')}
+    assert sorted((reject['row'], reject['reason']) for reject in rejects) == [
+        (1, 'conflicting-labels'),
+        (41, 'comment'),
+        (42, 'missing'),
+        (43, 'wrong-columns'),
+        (44, 'conflicting-labels'),
+    ]
+    assert 'wrong-columns' in (tmp_path / 'out/report.html').read_text()

@@ -57,7 +57,7 @@ def test_repeats_and_contradictions_are_matters_of_each_set():
     found = [(0, row('x', 1, 'cat')), (0, row('x', 2, 'cat')), (1, row('x', 1, 'cat')), (1, row('x', 2, 'dog'))]
     settled = pictures.settle(found, [job(0), job(1)])
     assert settled.pictures == [Picture('x', (Use(0, (0,), None, 'a.csv', 1),))]
-    assert dict(settled.duplicates) == {0: 1, 1: 0}
+    assert dict(settled.duplicates) == {0: 1}
     assert [(reject.row, reject.reason) for reject in settled.rejects[1]] == [
         (1, 'conflicting-labels'),
         (2, 'conflicting-labels'),
@@ -82,16 +82,15 @@ def test_parts_share_all_rows_and_keep_those_of_one_picture_together(tmp_path):
     assert all(any(isinstance(found, Reject) for found in part) for part in parts)
 
 
-def test_rows_that_can_not_be_used_are_rejects_with_their_line(tmp_path):
+def test_rows_that_can_not_be_used_are_rejects_with_their_line_once_those_of_a_picture_are_together(tmp_path):
     csv = tmp_path / 'a.csv'
     csv.write_text('a.png,cat\nb.png,owl\nc.png,cat,dog\n"clip.mp4#t=1,2",cat\nd.png\n')
     found = list(pictures.read_rows(job(), [str(csv)]))
-    assert [type(one).__name__ for one in found] == ['Row', 'Reject', 'Reject', 'Reject', 'Row']
-    assert [(one.row, one.reason) for one in found if isinstance(one, Reject)] == [
-        (2, 'unknown-label'),
-        (3, 'several-labels'),
-        (4, 'footage'),
-    ]
+    assert [type(one).__name__ for one in found] == ['Row', 'Row', 'Row', 'Reject', 'Row']
+    settled = pictures.settle([(0, one) for one in found if not isinstance(one, Reject)], [job()])
+    rejects = [*settled.rejects[0], *(one for one in found if isinstance(one, Reject))]
+    assert [(one.row, one.reason) for one in rejects] == [(2, 'unknown-label'), (3, 'several-labels'), (4, 'footage')]
+    assert [picture.uses[0].line for picture in settled.pictures] == [1, 5]
 
 
 def test_unreadable_files_say_why(tmp_path):
@@ -125,3 +124,18 @@ def test_unfinished_files_lie_where_no_glob_for_records_finds_them():
     assert Path(work_folder(name)).name == '.train.0-of-4.work'
     assert Path(staging_folder('/store', name)).name.startswith('.writing-')
     assert staging_folder('/store', name) != staging_folder('/store', SetName('/out', 'eval'))
+
+
+def test_a_row_with_an_unknown_label_still_contradicts_the_others_of_its_picture():
+    settled = pictures.settle([(0, row('x', 1, 'cat')), (0, row('x', 2, 'wolf'))], [job(0)])
+    assert settled.pictures == []
+    assert [(one.row, one.reason) for one in settled.rejects[0]] == [
+        (1, 'conflicting-labels'),
+        (2, 'conflicting-labels'),
+    ]
+
+
+def test_equal_rows_with_an_unknown_label_are_each_rejected_for_it():
+    settled = pictures.settle([(0, row('x', 1, 'wolf')), (0, row('x', 2, 'wolf'))], [job(0)])
+    assert [(one.row, one.reason) for one in settled.rejects[0]] == [(1, 'unknown-label'), (2, 'unknown-label')]
+    assert dict(settled.duplicates) == {}
