@@ -57,7 +57,8 @@ def train(config: TrainConfig, environment: Environment = _ALONE) -> TrainResult
     if outcome is None:
         raise RuntimeError('a chief without a result')
     result = _result(config, plan, job, outcome)
-    # A study takes the last figures it was told: those of the weights that are exported.
+    # A study judges a trial by the figures of its highest step, and takes one figure a step: so those of the last step
+    # are told here only, and are those of the weights that are exported, whichever step they are of.
     scalars.report_trial(environment, outcome.steps, result.chosen.eval)
     result.write()
     return result

@@ -163,7 +163,9 @@ class Watch:
             if losses is not None:
                 self._scalars.write(scalars.TRAIN, step, {'loss': float(losses.mean())})
             self._scalars.flush()
-            scalars.report_trial(watched.environment, step, of_eval)
+            # The last step is told once, by whoever knows which weights are exported.
+            if not self.is_over(step):
+                scalars.report_trial(watched.environment, step, of_eval)
             self.save(step)
         self._tell(
             f'Eval, step {step}:\n- on train set {of_train.text(watched.majority_train)}\n'

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -349,20 +350,28 @@ def test_an_unknown_label_in_class_weights_changes_nothing(config):
     assert training.train(config).skipped
 
 
-def test_a_study_is_told_the_figures(config, tmp_path):
-    import json
-
+@pytest.mark.parametrize('export_last', [False, True])
+def test_a_study_is_told_one_figure_a_step_and_at_the_end_those_of_the_exported_weights(config, tmp_path, export_last):
     metrics = tmp_path / 'study' / 'metrics'
     around = environment.Environment(metric_file=str(metrics), metric_trial='5')
-    result = training.train(config, around)
+    # A learning rate this large leaves the best step behind.
+    steep = replace(learning(config, learning_rate=0.5), export_last=export_last)
+    result = training.train(steep, around)
+    assert result.best.step < result.steps == 100
     lines = [json.loads(line) for line in metrics.read_text().splitlines()]
+    names = ('eval_loss', 'eval_accuracy', 'eval_auc')
+    # How often it is evaluated in between depends on the clock.
+    steps = [int(line['global_step']) for line in lines[::3]]
+    assert (steps, steps[-1]) == (sorted(set(steps)), 100)
+    for number, line in enumerate(lines):
+        assert set(line) == {'timestamp', 'trial', 'global_step', names[number % 3]}
+        assert int(line['global_step']) == steps[number // 3]
     assert {line['trial'] for line in lines} == {'5'}
-    last = {name: float(value) for line in lines[-3:] for name, value in line.items() if name.startswith('eval_')}
-    assert last == {
-        'eval_loss': result.chosen.eval.loss,
-        'eval_accuracy': result.chosen.eval.accuracy,
-        'eval_auc': result.chosen.eval.auc,
-    }
+    assert [float(line[name]) for line, name in zip(lines[-3:], names, strict=True)] == [
+        result.chosen.eval.loss,
+        result.chosen.eval.accuracy,
+        result.chosen.eval.auc,
+    ]
 
 
 @pytest.mark.parametrize(('examples', 'batch_size', 'steps'), [(60, 100, 25), (750, 100, 25), (751, 100, 50)])
