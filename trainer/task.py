@@ -74,8 +74,13 @@ def export_trained(config: TrainConfig, result: TrainResult, *, keep_previous: b
         }
     )
     marker = files.join(config.checkpoint_dir, _EXPORTED)
-    if _marked(marker) == made_of and files.exists(files.join(config.model_dir, 'saved_model.pb')):
+    there = files.exists(files.join(config.model_dir, 'saved_model.pb'))
+    if there and _marked(marker) == made_of:
         return False
+    if result.skipped:
+        why = 'the model there is not known to be of its weights and encoder' if there else 'there is no model'
+        say(f'{why}: it is exported again, to {config.model_dir}')
+    training.load_tensorflow()
     parts = ModelParts(result.head(), result.classes.names, encoder, _THRESHOLD, found.manifest_json)
     files.delete(marker)
     export.export_model(parts, config.model_dir, keep_previous=keep_previous)

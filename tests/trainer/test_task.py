@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -86,6 +87,23 @@ def test_without_the_extra_class_the_head_has_one_output_a_label(records, capsys
     task.main(_words(records, '--write_predictions'))
     assert len(predictions.read(f'{records}/training/eval/predictions.csv')) == 21
     assert {path: path.stat().st_mtime_ns for path in model.rglob('*')} == before
+
+
+def test_a_model_that_was_removed_is_exported_again_without_chatter(records):
+    task.main(_words(records))
+    model = records / 'training' / 'model'
+    shutil.rmtree(model)
+    command = [sys.executable, '-m', 'trainer.task', *_words(records)]
+    # As on a user's terminal: a process of its own, whose log level nobody has set.
+    environment = {name: value for name, value in os.environ.items() if name != 'TF_CPP_MIN_LOG_LEVEL'}
+    ended = subprocess.run(command, cwd=_ROOT, env=environment, capture_output=True, text=True, timeout=300)
+    assert (ended.returncode, (model / 'saved_model.pb').exists()) == (0, True)
+    complete, again, vectors_only, *steps, _, _, _, place = ended.stderr.splitlines()
+    assert complete.startswith('training is complete (50 steps): skipped; ')
+    assert again == f'there is no model: it is exported again, to {model}'
+    assert vectors_only.startswith('no encoder is known for these records: ')
+    assert all(line.startswith(('writing the model', 'checking the model in a fresh process')) for line in steps)
+    assert place.startswith(f'the model is in {model}; ')
 
 
 def test_a_training_that_fails_leaves_the_model_there_is(records):
