@@ -43,6 +43,16 @@ def parse(text: str) -> Mapping[str, float] | None:
     return weights
 
 
+def check(text: str, classes: Classes) -> None:
+    """UsageError when weights are given by names that no class has."""
+    if unknown := [name for name in parse(text) or {} if name not in classes.names]:
+        raise UsageError(
+            f'class weights for labels that are not in the dictionary: {", ".join(unknown)}',
+            where=_FLAG,
+            do=f'the labels are {", ".join(classes.names)}; those left out count 1',
+        )
+
+
 def make(text: str, classes: Classes, counts: NDArray[np.int64], rows: int) -> Weights:
     """The weights of the classes, of which there are `counts` among `rows`; all 1 means unweighted."""
     ones = np.ones(len(classes), np.float32)
@@ -51,13 +61,8 @@ def make(text: str, classes: Classes, counts: NDArray[np.int64], rows: int) -> W
         return Weights(_share(rows, 2 * counts), _share(rows, 2 * (rows - counts)))
     if text == BALANCED:
         return Weights(_share(rows, int(np.count_nonzero(counts)) * counts), ones)
+    check(text, classes)
     by_name = parse(text) or {}
-    if unknown := [name for name in by_name if name not in classes.names]:
-        raise UsageError(
-            f'class weights for labels that are not in the dictionary: {", ".join(unknown)}',
-            where=_FLAG,
-            do=f'the labels are {", ".join(classes.names)}; those left out count 1',
-        )
     return Weights(np.array([by_name.get(name, 1.0) for name in classes.names], np.float32), ones)
 
 

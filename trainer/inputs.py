@@ -9,7 +9,7 @@ from preprocess.labels import Labels
 from preprocess.manifest import FoundShard, Manifest, RecordSet
 from preprocess.set_names import SetName
 from preprocess.settings import Json, digest
-from trainer import classes
+from trainer import class_weights, classes
 from trainer.config import TrainConfig
 
 _DO = 'leave the flag out: the records say it themselves'
@@ -59,12 +59,12 @@ def find(config: TrainConfig) -> Inputs:
     for name, records in (('training', train), ('evaluation', evaluation)):
         if records.records == 0:
             raise empty(name, records)
-    return Inputs(
-        train,
-        evaluation,
-        labels=found[0].labels if found else _labels_of_flags(config),
-        multi_label=found[0].multi_label if found else config.learning.multi_label,
-    )
+    labels = found[0].labels if found else _labels_of_flags(config)
+    multi_label = found[0].multi_label if found else config.learning.multi_label
+    if labels is not None:
+        told_apart = classes.make(labels, multi_label=multi_label, unlabelled=config.learning.unlabelled_class)
+        class_weights.check(config.learning.class_weights, told_apart)
+    return Inputs(train, evaluation, labels, multi_label)
 
 
 def empty(name: str, records: RecordSet) -> InputError:

@@ -5,11 +5,12 @@ import pytest
 
 from preprocess.compiled import CompiledEncoder
 from preprocess.encoders import EncoderSpec
-from preprocess.failures import InputError
+from preprocess.failures import InputError, UsageError
 from preprocess.labels import Labels
 from preprocess.manifest import EncoderInfo
 from tests import models
 from tests.trainer import raw_records, sets
+from tests.trainer.raw_records import learning
 from trainer import inputs, training
 from trainer import sets as reading
 from trainer.config import Learning, TrainConfig
@@ -50,6 +51,13 @@ def test_the_manifests_say_what_is_learnt(config, tmp_path):
 def test_flags_that_say_the_same_as_the_manifest_are_fine(config, tmp_path):
     Labels(_LABELS).write(str(tmp_path / 'dict.txt'))
     inputs.find(replace(config, label_count=3, input_dict=str(tmp_path / 'dict.txt')))
+
+
+def test_a_weight_for_an_unknown_label_is_refused_before_anything_is_read(config):
+    with pytest.raises(UsageError, match='not in the dictionary: rond') as raised:
+        inputs.find(learning(config, class_weights='red=1,rond=2'))
+    assert (raised.value.exit_code, raised.value.where) == (2, '--class_weights')
+    inputs.find(learning(config, class_weights='red=2,unlabelled=3', unlabelled_class=True))
 
 
 def test_a_contradicting_label_count_is_refused(config):
