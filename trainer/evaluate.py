@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from preprocess.manifest import RecordSet
     from trainer.evaluation import Evaluation, Paths, SetResult
     from trainer.examination import Examination
+    from trainer.exported import Exported
     from trainer.predictions import BeforeAndNow
 
 _log = logging.getLogger(__name__)
@@ -50,10 +51,11 @@ class EvaluateConfig:
 def evaluate(config: EvaluateConfig) -> 'Evaluation':
     """Score, measure and compare; write predictions, pictures, report and, when all is done, metrics.json."""
     found = _find(config)
+    said = _model_for(config, found)
     say('loading the model')
     with quiet.loading():
         from trainer import evaluation, examination, scoring
-    model = scoring.load(config.model_dir)
+    model = scoring.load(said)
     examined = examination.examine(model, found, positive_label=config.positive_label, seed=config.seed)
     places = evaluation.paths(config.output_dir)
     change = _publish_predictions(examined, places)
@@ -77,6 +79,17 @@ def _find(config: EvaluateConfig) -> 'dict[str, RecordSet]':
         )
     paths = {'train': config.train_data_paths, 'eval': config.data_paths, 'test': config.test_data_paths}
     return {name: find_records(specs) for name, specs in paths.items() if specs}
+
+
+def _model_for(config: EvaluateConfig, found: 'Mapping[str, RecordSet]') -> 'Exported':
+    """What the model says of itself, when the records and flags are for it."""
+    from trainer import exported
+
+    said = exported.read(config.model_dir)
+    exported.check_positive(said, config.positive_label)
+    for one in found.values():
+        exported.check(said, one)
+    return said
 
 
 def _publish_predictions(examined: 'Examination', places: 'Paths') -> 'BeforeAndNow | None':

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from preprocess import interrupts
 from preprocess.command import this_command
-from preprocess.failures import Interrupted, UsageError
-from preprocess.labels import Labels
+from preprocess.failures import Interrupted
 from preprocess.manifest import RecordSet
 from trainer import accounts, agreement, data, embedded_set, leakage, notices, scored_set, scoring
 from trainer.accounts import Account
@@ -46,8 +45,11 @@ class Examination:
 def examine(
     model: ExportedModel, found: Mapping[str, RecordSet], *, positive_label: str | None, seed: int
 ) -> Examination:
-    """Score the eval set (and the test set), and hold the model against simpler answers."""
-    question = Question(model.labels, model.threshold, _known(positive_label, model), seed)
+    """Score the eval set (and the test set), and hold the model against simpler answers.
+
+    The records and the positive label are of the model's kind: `exported` has checked them.
+    """
+    question = Question(model.labels, model.threshold, positive_label, seed)
     sets = {name: _load(model, name, found[name]) for name in (TRAIN, EVAL, TEST) if name in found}
     scored = {name: _scored(model, one.rows, question) for name, one in sets.items() if name != TRAIN}
     shared: Leakage | None = None
@@ -73,19 +75,7 @@ def examine(
     )
 
 
-def _known(positive_label: str | None, model: ExportedModel) -> str | None:
-    if positive_label is None or positive_label in model.labels:
-        return positive_label
-    nearest = Labels(model.labels).nearest(positive_label)
-    raise UsageError(
-        f'the model has no label {positive_label!r}',
-        where='--positive_label',
-        do=f'did you mean {nearest!r}?' if nearest else f'give one of {", ".join(model.labels)}',
-    )
-
-
 def _load(model: ExportedModel, name: str, found: RecordSet) -> Loaded:
-    scoring.check(model, found)
     every = 1
     # Only the training set can do with a sample: nothing is said of its single rows.
     while name == TRAIN and not data.fits_in_memory(2 * (found.records or 0) * model.vector_size * 4 // every):

@@ -184,6 +184,33 @@ def test_an_unknown_positive_class_is_refused_with_the_nearest(run: Run) -> None
     assert (raised.value.where, raised.value.do) == ('--positive_label', "did you mean 'blue'?")
 
 
+def test_what_is_not_for_the_model_is_refused_before_tensorflow_is_loaded(run: Run, tmp_path: Path) -> None:
+    raw = write_records(tmp_path, embedded('eval', np.ones((2, 5))), LABELS)
+    (tmp_path / 'manifest.eval.json').unlink()
+    cases = [
+        (f'{run.records}/eval', 'bleu', "error: the model has no label 'bleu'"),
+        (f'{raw}-*', 'blue', 'error: these are not records for this model: they have vectors of 5 numbers'),
+    ]
+    for paths, label, said in cases:
+        words = ['--model_dir', f'{run.directory}/model', '--data_paths', paths, '--positive_label', label]
+        program = (
+            'import sys\n'
+            'sys.modules["tensorflow"] = None  # importing it fails from here on\n'
+            'from preprocess import command\n'
+            'from trainer import evaluate\n'
+            'command.run(evaluate.main)'
+        )
+        ended = subprocess.run(
+            [sys.executable, '-c', program, *words, '--output_dir', str(tmp_path / 'out')],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            timeout=120,
+        )
+        assert ended.stderr.startswith(said)
+        assert ended.stderr.count('\n') == 3
+
+
 def test_a_second_model_is_compared_with_the_first_on_common_rows_by_the_labels_of_now(tmp_path: Path) -> None:
     run = Run(tmp_path)
     run.write(colours('train', ['red', 'green', 'blue']))
