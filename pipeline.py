@@ -18,14 +18,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from preprocess import command, create_docs, files, options, quiet, settings
+from preprocess import command, create_docs, files, jobs, options, quiet, settings
 from preprocess.claims import Claim
 from preprocess.command import FlagParser
 from preprocess.documents import REJECTS, DocsResult, origins_path
 from preprocess.documents import create_docs as write_documents
 from preprocess.failures import InputError, TooManyRejects, UsageError
 from preprocess.options import EmbeddingConfig, SetConfig
-from preprocess.progress import say
+from preprocess.progress import say, unsaid
 from preprocess.provenance import Provenance
 from preprocess.settings import Json, Settings
 from preprocess.splits import EVAL, SIDES, TEST, TRAIN
@@ -135,6 +135,7 @@ def run(argv: Sequence[str] | None) -> int:
         say(line)
     config = config_from_flags(flags)
     _check_values(config, flags)
+    jobs.check(beam_args)
     if flags.dry_run:
         lines = _dry_run(config, flags, beam_args)
     else:
@@ -421,18 +422,27 @@ def _forecast(run: Run, documents: DocsResult | None, *, steps: int) -> list[str
         line for side, stock in stocks.items() for line in forecast.stock_lines(side, stock, max_reject_fraction=limit)
     ]
     say(f'running {TRIAL_PICTURES} pictures through every stage')
-    seconds = [0.0, 0.0]
-    records = _embed(run, documents)
-    for place, run.flags.max_steps in enumerate(TRIAL_STEPS):
-        begun = time.monotonic()
-        model_dir = run.config.pretrained_model or _train(run, records)
-        seconds[place] = time.monotonic() - begun
-    _evaluate(run, records, model_dir)
-    step_s = max(seconds[1] - seconds[0], 0) / (TRIAL_STEPS[1] - TRIAL_STEPS[0])
+    begun = time.monotonic()
+    with unsaid():
+        records = _embed(run, documents)
+        step_s = _try_training(run, records)
+    overhead_s = time.monotonic() - begun
     pictures = sum(len(stock.rows) for stock in stocks.values())
     side, largest = max(stocks.items(), key=lambda item: len(item[1].rows), default=('', None))
     pace = forecast.pace(records[side], largest) if largest else None
-    return [*lines, *forecast.time_lines(pictures, pace, training_s=step_s * steps, steps=steps)]
+    training_s = step_s * steps
+    return [*lines, *forecast.time_lines(pictures, pace, overhead_s=overhead_s, training_s=training_s, steps=steps)]
+
+
+def _try_training(run: Run, records: Mapping[str, str]) -> float:
+    """A short training and a longer one, the model evaluated; the seconds a step takes."""
+    seconds = []
+    for run.flags.max_steps in TRIAL_STEPS:
+        begun = time.monotonic()
+        model_dir = run.config.pretrained_model or _train(run, records)
+        seconds.append(time.monotonic() - begun)
+    _evaluate(run, records, model_dir)
+    return max(seconds[1] - seconds[0], 0) / (TRIAL_STEPS[1] - TRIAL_STEPS[0])
 
 
 def flag_parser() -> FlagParser:

@@ -91,6 +91,7 @@ def embed_sets(
     machinery: Machinery | None = None,
 ) -> Made:
     """Make sets of records in one job; those that are whole already are kept."""
+    jobs.check(beam_args)
     store = _store(sets, embedding)
     spec = encoder_choice.settle(sets, embedding, store=store, beam_args=beam_args)
     with Progress('checking the inputs'):

@@ -21,8 +21,6 @@ from preprocess.rows import Reject, Row
 _STAT_THREADS = 32
 _TIMED_PICTURES = 64
 _BYTES_PER_NUMBER = 4
-# TensorFlow's import, the encoder's loading, the model's check in a fresh process, the report.
-_FIXED_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -104,9 +102,9 @@ def pace(records: str, stock: Stock) -> Pace | None:
     return Pace(timed / (time.perf_counter() - begun), engine.vector_size)
 
 
-def time_lines(pictures: int, measured: Pace | None, *, training_s: float, steps: int) -> list[str]:
-    """What the full run will take."""
-    lines, total_s = [], _FIXED_S + training_s
+def time_lines(pictures: int, measured: Pace | None, *, overhead_s: float, training_s: float, steps: int) -> list[str]:
+    """What the full run will take; the overhead is what a run of a few pictures took."""
+    lines, total_s = [], overhead_s + training_s
     if measured:
         embedding_s = pictures / measured.per_second
         total_s += embedding_s

@@ -1,9 +1,11 @@
 """Running a Beam job on the runner the user asked for, watched from outside, its failures made readable."""
 
 import argparse
+import difflib
 import logging
 import os
 import shlex
+import socket
 import sys
 import threading
 import time
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import preprocess
 from preprocess import command, interrupts, worker_failures
-from preprocess.failures import Failure, Interrupted, RunFailed
+from preprocess.failures import Failure, Interrupted, RunFailed, UsageError
 
 if TYPE_CHECKING:
     from apache_beam import Pipeline
@@ -25,6 +27,7 @@ LOOK_EVERY_S = 0.5
 # The runner notices the end of a worker it talks to within 3 s; one that ended before that it awaits for ever.
 LOST_WORKER_AFTER_S = 15.0
 WORKER = 'preprocess.worker_process'
+_ANSWERS_WITHIN_S = 5.0
 # Beam's default of these names tries to download another runner first, and ignores the number of workers.
 _LOCAL = (None, 'DirectRunner', 'FnApiRunner')
 
@@ -55,6 +58,37 @@ def is_local(beam_args: Sequence[str]) -> bool:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument('--runner')
     return parser.parse_known_args(list(beam_args))[0].runner in _LOCAL
+
+
+def check(beam_args: Sequence[str]) -> None:
+    """Refuse a runner there isn't, and a job server that doesn't answer, before anything is done."""
+    if is_local(beam_args):
+        return
+    from apache_beam.options.pipeline_options import PipelineOptions, PortableOptions, StandardOptions
+
+    options = PipelineOptions(list(beam_args))
+    name = str(options.view_as(StandardOptions).runner)
+    known = StandardOptions.KNOWN_RUNNER_NAMES
+    if '.' not in name and name.lower() not in map(str.lower, known):
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+        hint = f'did you mean {close[0]}? ' if close else ''
+        raise UsageError(f'there is no runner {name}', where='--runner', do=f'{hint}leave it out to run locally')
+    if endpoint := options.view_as(PortableOptions).job_endpoint:
+        _check_endpoint(endpoint)
+
+
+def _check_endpoint(endpoint: str) -> None:
+    host, _, port = endpoint.rpartition(':')
+    if not host or not port.isdigit():
+        raise UsageError(f'{endpoint!r} is no address', where='--job_endpoint', do='give HOST:PORT')
+    try:
+        socket.create_connection((host, int(port)), timeout=_ANSWERS_WITHIN_S).close()
+    except OSError as error:
+        raise RunFailed(
+            f'no job server answers there: {(error.strerror or str(error)).lower()}',
+            where=f'--job_endpoint {endpoint}',
+            do='start it, or correct the address',
+        ) from error
 
 
 def describe(beam_args: Sequence[str]) -> str:

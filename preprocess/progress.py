@@ -4,6 +4,8 @@ import logging
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -11,10 +13,25 @@ _log = logging.getLogger(__name__)
 PLAIN_LINE_EVERY_S = 5.0
 
 
+_unsaid = False
+
+
 def say(text: str) -> None:
     """One plain line to the user, on stderr and in the log."""
     _log.info('%s', text)
-    print(text, file=sys.stderr, flush=True)
+    if not _unsaid:
+        print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def unsaid() -> Iterator[None]:
+    """Meanwhile lines go to the log alone: of a trial, only the result is told."""
+    global _unsaid
+    before, _unsaid = _unsaid, True
+    try:
+        yield
+    finally:
+        _unsaid = before
 
 
 class Progress:
