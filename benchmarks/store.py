@@ -31,6 +31,7 @@ from preprocess.options import EmbeddingConfig, SetConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 VECTOR_SIZE = 2048
+PICTURES = 2000
 
 
 class TrivialEngine:
@@ -71,19 +72,19 @@ def main() -> None:
     if flags.share:
         print(json.dumps(_share(Path(flags.scratch), flags.share)))
         return
-    with tempfile.TemporaryDirectory() as scratch:
-        found = {} if flags.only == 'again' else _measure_share(Path(scratch), 10_000 if flags.quick else 100_000)
-    with tempfile.TemporaryDirectory() as scratch:
-        if flags.only != 'share':
-            found |= _measure_again(Path(scratch), flags)
-    for name, value in found.items():
-        print(f'{name:<60} {value:,.3f}')
-    if not flags.quick and not flags.only:
-        results.write('store', f'The store: {flags.pictures:,} pictures with {flags.encoder}, and tiny ones', found)
+    for half, (name, title, measure) in _HALVES.items():
+        if flags.only in (None, half):
+            with tempfile.TemporaryDirectory() as scratch:
+                found = measure(Path(scratch), flags)
+            for what, value in found.items():
+                print(f'{what:<60} {value:,.3f}', flush=True)
+            if not flags.quick:
+                results.write(name, title, found)
 
 
-def _measure_share(scratch: Path, rows: int) -> dict[str, float]:
+def _measure_share(scratch: Path, flags: argparse.Namespace) -> dict[str, float]:
     """Beam's share at a tenth of the rows and at all of them, each in a process of its own."""
+    rows = 10_000 if flags.quick else 100_000
     few, many = (_child(scratch / str(count), count) for count in (rows // 10, rows))
     return {
         f'{rows:,} tiny pictures into an empty store, rows/s': rows / many['cold_s'],
@@ -122,7 +123,7 @@ def _share(folder: Path, count: int) -> dict[str, float]:
 
 def _measure_again(scratch: Path, flags: argparse.Namespace) -> dict[str, float]:
     """One run of `preprocess.run` after the other over the same pictures, as ratios of the first."""
-    count = 200 if flags.quick else flags.pictures
+    count = 200 if flags.quick else PICTURES
     one_percent = range(count, count + count // 100)
     _draw(scratch / 'pictures', range(count + len(one_percent)), size=300)
     _write_rows(scratch, range(count), 'pictures')
@@ -140,7 +141,7 @@ def _measure_again(scratch: Path, flags: argparse.Namespace) -> dict[str, float]
 
 def _run(scratch: Path, flags: argparse.Namespace) -> float:
     """Seconds of one `preprocess.run --overwrite`."""
-    encoder = 'mini' if flags.quick else flags.encoder
+    encoder = 'mini' if flags.quick else 'inception_v3'
     words = [
         *(sys.executable, '-m', 'preprocess.run', '--overwrite', f'--encoder={encoder}'),
         *([] if encoder == 'mini' else ['--encoder_weights=random']),
@@ -175,13 +176,24 @@ def _write_rows(scratch: Path, numbers: range, folder: str, *, shift: int = 0) -
 def _flags() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--quick', action='store_true', help='a tenth of it, with mini; keeps no figures')
-    parser.add_argument('--only', choices=('share', 'again'), help='one half; keeps no figures')
-    parser.add_argument('--pictures', type=int, default=2000, help='pictures for the real network')
-    parser.add_argument('--encoder', default='inception_v3', help='the real network, with random weights')
+    parser.add_argument('--only', choices=('share', 'again'), help='one half')
     parser.add_argument('--share', type=int, help=argparse.SUPPRESS)
     parser.add_argument('--scratch', help=argparse.SUPPRESS)
     return parser.parse_args()
 
+
+_HALVES = {
+    'share': (
+        'beam',
+        "Beam's share: tiny pictures, an encoder that does next to nothing, vectors of 2048",
+        _measure_share,
+    ),
+    'again': (
+        'store',
+        'The store: `preprocess.run --overwrite` over 2,000 pictures that were embedded before',
+        _measure_again,
+    ),
+}
 
 if __name__ == '__main__':
     main()
