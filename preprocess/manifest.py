@@ -340,7 +340,10 @@ def _check_listed(path: str, listed: Mapping[str, tuple[SetName, Shard]], names:
 def _set_of(path: str) -> SetName | None:
     """The set, or the part of one, that a record file's own name says it is of."""
     found = _SHARD.fullmatch(files.name(path))
-    return parse_name(files.parent(path), f'manifest.{found["stem"]}.json') if found else None
+    try:
+        return parse_name(files.parent(path), f'manifest.{found["stem"]}.json') if found else None
+    except ValueError:  # part 5 of 4: no name of ours
+        return None
 
 
 def _is_divided_otherwise(own: SetName, others: Sequence[SetName]) -> bool:

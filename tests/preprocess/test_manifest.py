@@ -178,7 +178,15 @@ def test_a_shard_with_a_record_more_is_named(tmp_path):
     assert refused(tmp_path / 'train').where == str(path)
 
 
-@pytest.mark.parametrize('stranger', ['train-00003-of-00004.tfrecord.gz', 'train_old-00000-of-00001.tfrecord.gz'])
+@pytest.mark.parametrize(
+    'stranger',
+    [
+        'train-00003-of-00004.tfrecord.gz',
+        'train_old-00000-of-00001.tfrecord.gz',
+        'train.5-of-4-00000-of-00001.tfrecord.gz',
+        'train.txt',
+    ],
+)
 def test_a_glob_that_matches_what_the_manifest_does_not_list_is_refused(tmp_path, stranger):
     write_set(tmp_path)
     shutil.copy(tmp_path / TRAIN[0], tmp_path / stranger)
