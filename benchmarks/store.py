@@ -74,12 +74,13 @@ def main() -> None:
         return
     for half, (name, title, measure) in _HALVES.items():
         if flags.only in (None, half):
+            # Told before the pictures are removed, which may take longer than measuring.
             with tempfile.TemporaryDirectory() as scratch:
                 found = measure(Path(scratch), flags)
-            for what, value in found.items():
-                print(f'{what:<60} {value:,.3f}', flush=True)
-            if not flags.quick:
-                results.write(name, title, found)
+                for what, value in found.items():
+                    print(f'{what:<60} {value:,.3f}', flush=True)
+                if not flags.quick:
+                    results.write(name, title, found)
 
 
 def _measure_share(scratch: Path, flags: argparse.Namespace) -> dict[str, float]:
