@@ -1,0 +1,30 @@
+"""Giving freed memory back to the system at once while something large is loaded, instead of keeping it for later.
+
+TensorFlow copies a graph several times while it prepares it; glibc would keep those copies' room to the end: 500 MB of
+1.7 GB with Inception v3 (measured). Afterwards room is kept, because every batch asks for the same again.
+"""
+
+import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of mallopt(3)
+_RETURNED = 256 << 10
+_KEPT_BLOCK, _KEPT_TOP = 32 << 20, 512 << 20
+
+
+@contextmanager
+def returning() -> Iterator[None]:
+    """Blocks freed meanwhile are the system's again; nothing happens where the C library is not glibc."""
+    libc = ctypes.CDLL(None)
+    if not (hasattr(libc, 'mallopt') and hasattr(libc, 'malloc_trim')):
+        yield
+        return
+    libc.mallopt(_MMAP_THRESHOLD, _RETURNED)
+    libc.mallopt(_TRIM_THRESHOLD, _RETURNED)
+    try:
+        yield
+    finally:
+        libc.mallopt(_MMAP_THRESHOLD, _KEPT_BLOCK)
+        libc.mallopt(_TRIM_THRESHOLD, _KEPT_TOP)
+        libc.malloc_trim(0)
