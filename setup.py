@@ -16,7 +16,7 @@ TRAIN_AND_PREDICT = [
     'rich>=13',
 ]
 BEAM = [
-    'apache-beam[gcp]>=2.66,<3',
+    'apache-beam[gcp]>=2.77,<3',
     'tensorflow-hub>=0.16.1',
     'setuptools<82',  # tensorflow-hub 0.16.1 imports pkg_resources, which setuptools 82 removed
 ]
