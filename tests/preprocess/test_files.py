@@ -4,6 +4,7 @@ import errno
 import os
 import resource
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -95,20 +96,25 @@ def test_a_write_that_raises_leaves_nothing_and_the_old_file_alone(tmp_path: Pat
     assert files.read_bytes(path) == b'old'
 
 
-@pytest.fixture
+@contextmanager
 def full_disk() -> Iterator[None]:
-    """No file can grow beyond a kilobyte: writing fails as it does on a full disk, without a path in the error."""
+    """No file can grow beyond a kilobyte: writing fails as it does on a full disk, without a path in the error.
+
+    Not a fixture: pytest's own output may be a file, too, and longer.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1024, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize('write', [files.write_atomic, files.create_if_absent])
 def test_a_full_disk_is_told_with_the_path_that_was_asked_for(
-    write: Callable[[str, bytes], object], tmp_path: Path, full_disk: None
+    write: Callable[[str, bytes], object], tmp_path: Path
 ) -> None:
-    with pytest.raises(OSError, match='too large') as raised:
+    with pytest.raises(OSError, match='too large') as raised, full_disk():
         write(f'{tmp_path}/result', bytes(1 << 20))
     assert (raised.value.filename, os.listdir(tmp_path)) == (f'{tmp_path}/result', [])
 
