@@ -3,8 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 CODE := setup.py pipeline.py preprocess trainer predict scripts tests benchmarks
-# Two processes: the tests start workers and servers of their own.
-PYTEST := TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest
+# Two processes and no more: the tests start workers and servers of their own.
+PYTEST := TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 .PHONY: help install demo format check test test-all bench clean
 

@@ -26,6 +26,7 @@ FAST = [
 ]
 DEV = [
     'pytest>=8',
+    'pytest-xdist>=3.6',
     'ruff>=0.6',
     'mypy>=1.11',
     'build>=1.2',
