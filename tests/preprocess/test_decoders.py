@@ -1,7 +1,9 @@
 """Decoding in children: the same pixels as in this process, and a poisoned picture costs only itself."""
 
 import io
+import os
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -78,5 +80,12 @@ def test_children_that_can_not_start_fail_the_run():
 
 
 def test_children_are_only_started_when_they_are_needed():
+    before = set(children_of_this_process())
     pool = DecoderPool(SHAPE, children=1, decode='no.such.module:function')
+    assert set(children_of_this_process()) == before
     pool.close()
+
+
+def children_of_this_process():
+    """Process ids of this process' children, as the kernel lists them."""
+    return Path(f'/proc/{os.getpid()}/task/{os.getpid()}/children').read_text().split()

@@ -38,6 +38,7 @@ def test_a_full_disk_does_not_stop_the_work_for_its_tally(tmp_path, monkeypatch)
     worker = Tally(str(tmp_path))
     worker.add(read=1)
     worker.write()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_workers_hear_that_they_should_stop(tmp_path):

@@ -50,7 +50,8 @@ def test_the_manifests_say_what_is_learnt(config, tmp_path):
 
 def test_flags_that_say_the_same_as_the_manifest_are_fine(config, tmp_path):
     Labels(_LABELS).write(str(tmp_path / 'dict.txt'))
-    inputs.find(replace(config, label_count=3, input_dict=str(tmp_path / 'dict.txt')))
+    found = inputs.find(replace(config, label_count=3, input_dict=str(tmp_path / 'dict.txt')))
+    assert found.labels == tuple(_LABELS)
 
 
 def test_a_weight_for_an_unknown_label_is_refused_before_anything_is_read(config):
