@@ -324,7 +324,7 @@ def _evaluate(run: Run, records: Mapping[str, str], model_dir: str) -> list[str]
 
 def _basis(model_dir: str, records: Mapping[str, str], told: list[Json]) -> str:
     """A digest of everything an evaluation depends on."""
-    from preprocess.manifest import find_records
+    from preprocess.record_sets import find_records
     from trainer import inputs
 
     found = {side: find_records([spec]) for side, spec in records.items()}
@@ -336,7 +336,7 @@ def _basis(model_dir: str, records: Mapping[str, str], told: list[Json]) -> str:
 
 def _account(run: Run, documents: DocsResult | None, records: Mapping[str, str]) -> list[str]:
     """Where every row went."""
-    from preprocess.manifest import find_records
+    from preprocess.record_sets import find_records
 
     manifests = [one for side in SIDES if side in records for one in find_records([records[side]]).manifests]
     if not manifests:

@@ -18,7 +18,7 @@ import results
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from preprocess import manifest, records
+from preprocess import record_sets, records
 from preprocess.records import Record, RecordWriter
 from trainer import data, heads, training
 from trainer.batches import InMemory
@@ -135,7 +135,7 @@ def _keras(path: str) -> Callable[[int], None]:
         example = tf.io.parse_example(serialised, features)
         return example['embedding'], example['label']
 
-    shards = list(manifest.find_records([path]).paths)
+    shards = list(record_sets.find_records([path]).paths)
     dataset = tf.data.TFRecordDataset(shards, 'GZIP').shuffle(1000).batch(BATCH).map(parsed)
     dataset = dataset.repeat().prefetch(tf.data.AUTOTUNE)
     model = keras.Sequential(
@@ -161,7 +161,7 @@ def _whole_run(paths: dict[str, str], scratch: Path, steps: int) -> dict[str, fl
         schedule=Schedule(verbosity='ERROR'),
     )
     begun = time.perf_counter()
-    data.read('training', manifest.find_records([paths['train']]))
+    data.read('training', record_sets.find_records([paths['train']]))
     reading_s = time.perf_counter() - begun
     begun = time.perf_counter()
     result = training.train(config)
@@ -180,12 +180,12 @@ def _whole_run(paths: dict[str, str], scratch: Path, steps: int) -> dict[str, fl
 
 
 def _arrays(path: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    found = [record for shard in manifest.find_records([path]).paths for record in records.read(shard)]
+    found = [record for shard in record_sets.find_records([path]).paths for record in records.read(shard)]
     return np.stack([one.embedding for one in found]), np.array([one.label_ids[0] for one in found])
 
 
 def _examples(path: str, rows: int) -> data.ExampleSet:
-    raw = data.read('training', manifest.find_records([path]))
+    raw = data.read('training', record_sets.find_records([path]))
     assert len(raw.label_counts) == rows
     names = tuple(str(label) for label in range(CLASSES))
     return data.examples(raw, Classes(names, multi_label=False, unlabelled=False))

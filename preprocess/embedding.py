@@ -30,7 +30,7 @@ from preprocess.embedder import Hands
 from preprocess.encoders import EncoderSpec
 from preprocess.engines import Engine
 from preprocess.failures import Failure, InputError, RunFailed, TooManyRejects
-from preprocess.manifest import EncoderInfo, Manifest, is_whole
+from preprocess.manifest import EncoderInfo, Manifest
 from preprocess.options import STORE, EmbeddingConfig, SetConfig
 from preprocess.pieces import Shelf
 from preprocess.preflight import Inputs
@@ -38,6 +38,7 @@ from preprocess.processor import gpus, usable_cores
 from preprocess.progress import Progress, say
 from preprocess.provenance import Provenance
 from preprocess.publishing import Outcome, Sources
+from preprocess.record_sets import is_whole
 from preprocess.set_names import SetName
 from preprocess.sets import EmbeddingJob, SetJob, staging_folder, work_folder
 from preprocess.stock import Stock

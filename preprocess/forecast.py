@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from preprocess import engines, files, images, manifest, rows
+from preprocess import engines, files, images, record_sets, rows
 from preprocess.compiled import CompiledEncoder
 from preprocess.engines import Engine
 from preprocess.image_formats import ImageError
@@ -88,7 +88,7 @@ def stock_lines(name: str, stock: Stock, *, max_reject_fraction: float) -> list[
 
 def pace(records: str, stock: Stock) -> Pace | None:
     """The pace of the encoder beside some records, over pictures of the whole stock; None when none can be decoded."""
-    found = manifest.find_records([records]).encoder_dir
+    found = record_sets.find_records([records]).encoder_dir
     if found is None:
         return None
     engine = engines.load_engine(CompiledEncoder.load(found))

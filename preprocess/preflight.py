@@ -5,7 +5,7 @@ import itertools
 import os
 from dataclasses import dataclass
 
-from preprocess import files, manifest, rows, settings
+from preprocess import files, record_sets, rows, settings
 from preprocess.compiled import INFO_FILE
 from preprocess.failures import InputError
 from preprocess.labels import Labels
@@ -103,7 +103,7 @@ def find_complete(inputs: Inputs, *, replace: bool) -> Manifest | None:
             do='choose another --output_path, or replace them with --overwrite',
         )
     encoder = files.join(name.directory, there.encoder.path, INFO_FILE)
-    return there if manifest.is_whole(name, there) and files.exists(encoder) else None
+    return there if record_sets.is_whole(name, there) and files.exists(encoder) else None
 
 
 def _check_labels(config: SetConfig, csvs: tuple[str, ...], labels: Labels) -> None:

@@ -11,7 +11,8 @@ from dataclasses import asdict, astuple, dataclass, field, replace
 
 from preprocess import files, provenance
 from preprocess.failures import RunFailed
-from preprocess.manifest import Examples, Manifest, Rows, Shard, sets_in
+from preprocess.manifest import Examples, Manifest, Rows, Shard
+from preprocess.record_sets import sets_in
 from preprocess.records import RecordWriter
 from preprocess.rows import Reject
 from preprocess.set_names import SetName

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from preprocess import files
-from preprocess.manifest import Manifest, RecordSet
+from preprocess.manifest import Manifest
+from preprocess.record_sets import RecordSet
 from preprocess.set_names import SetName
 from trainer.embedded_set import EmbeddedSet
 

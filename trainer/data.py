@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from preprocess import files, records
 from preprocess.failures import InputError
-from preprocess.manifest import FoundShard, RecordSet
 from preprocess.progress import Progress
+from preprocess.record_sets import FoundShard, RecordSet
 from preprocess.records import RecordError
 from trainer.classes import Classes
 from trainer.inputs import empty

@@ -7,8 +7,8 @@ import numpy as np
 
 from preprocess import records
 from preprocess.failures import InputError
-from preprocess.manifest import RecordSet
 from preprocess.progress import Progress
+from preprocess.record_sets import RecordSet
 from preprocess.records import Record
 from trainer.metrics import Bools, Floats, Ints
 

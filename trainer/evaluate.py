@@ -16,7 +16,7 @@ from preprocess.settings import Json, Settings
 if TYPE_CHECKING:
     import argparse
 
-    from preprocess.manifest import RecordSet
+    from preprocess.record_sets import RecordSet
     from trainer.evaluation import Evaluation, Paths, SetResult
     from trainer.examination import Examination
     from trainer.exported import Exported
@@ -67,7 +67,7 @@ def evaluate(config: EvaluateConfig) -> 'Evaluation':
 
 def _find(config: EvaluateConfig) -> 'dict[str, RecordSet]':
     """Look for everything that is needed, before the seconds that loading TensorFlow takes."""
-    from preprocess.manifest import find_records
+    from preprocess.record_sets import find_records
 
     if not files.exists(files.join(config.model_dir, 'saved_model.pb')):
         below = files.join(config.model_dir, 'model')

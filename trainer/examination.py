@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from preprocess import interrupts
 from preprocess.command import this_command
 from preprocess.failures import Interrupted
-from preprocess.manifest import RecordSet
+from preprocess.record_sets import RecordSet
 from trainer import accounts, agreement, data, embedded_set, leakage, notices, scored_set, scoring
 from trainer.accounts import Account
 from trainer.embedded_set import EmbeddedSet

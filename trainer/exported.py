@@ -7,7 +7,8 @@ from typing import cast
 from preprocess import files, records
 from preprocess.failures import InputError, UsageError
 from preprocess.labels import Labels
-from preprocess.manifest import Manifest, RecordSet
+from preprocess.manifest import Manifest
+from preprocess.record_sets import RecordSet
 from trainer.classes import UNLABELLED
 
 _LONGEST_LIST = 5

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from preprocess import files, manifest
+from preprocess import files, record_sets
 from preprocess.encoders import EncoderSpec
 from preprocess.failures import InputError
 from preprocess.labels import Labels
-from preprocess.manifest import FoundShard, Manifest, RecordSet
+from preprocess.manifest import Manifest
+from preprocess.record_sets import FoundShard, RecordSet
 from preprocess.set_names import SetName
 from preprocess.settings import Json, digest
 from trainer import class_weights, classes
@@ -50,10 +51,10 @@ class Inputs:
 
 def find(config: TrainConfig) -> Inputs:
     """Find the records; InputError when they, or they and the flags, contradict each other."""
-    train = manifest.find_records(config.train_data_paths)
-    evaluation = manifest.find_records(config.eval_data_paths)
+    train = record_sets.find_records(config.train_data_paths)
+    evaluation = record_sets.find_records(config.eval_data_paths)
     found = train.manifests + evaluation.manifests
-    manifest.check_alike({_path(one, records): one for records in (train, evaluation) for one in records.manifests})
+    record_sets.check_alike({_path(one, records): one for records in (train, evaluation) for one in records.manifests})
     if found:
         _check_flags(config, found[0])
     for name, records in (('training', train), ('evaluation', evaluation)):

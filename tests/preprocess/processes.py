@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from preprocess import records
-from preprocess.manifest import find_records
+from preprocess.record_sets import find_records
 from tests.preprocess.fakes import model_dir
 
 ROOT = Path(__file__).parents[2]

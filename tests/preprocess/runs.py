@@ -5,8 +5,9 @@ from pathlib import Path
 
 from preprocess import pieces, records, shelves
 from preprocess.embedding import Existing, Made, embed_sets
-from preprocess.manifest import Manifest, find_records
+from preprocess.manifest import Manifest
 from preprocess.options import EmbeddingConfig, SetConfig
+from preprocess.record_sets import find_records
 from tests.preprocess.fakes import FAKE, model_dir
 
 

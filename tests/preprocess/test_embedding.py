@@ -13,8 +13,8 @@ from preprocess import files, images, interrupts, pieces, publishing, shards, tr
 from preprocess.compiled import CompiledEncoder
 from preprocess.embedding import Existing, embed_sets
 from preprocess.failures import InputError, Interrupted, RunFailed, TooManyRejects
-from preprocess.manifest import find_records
 from preprocess.options import EmbeddingConfig
+from preprocess.record_sets import find_records
 from preprocess.set_names import Part
 from tests.preprocess.fakes import FAKE, FakeEngine, draw, model_dir, picture
 from tests.preprocess.runs import (

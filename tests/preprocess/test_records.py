@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from preprocess import records
-from preprocess.manifest import find_records
+from preprocess.record_sets import find_records
 from preprocess.records import Record, RecordError, RecordWriter
 
 GZIP_HEADER_BYTES = 10

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from preprocess.manifest import Manifest, find_records
+from preprocess.manifest import Manifest
+from preprocess.record_sets import find_records
 from tests.trainer.sets import embedded, write_records
 from trainer import accounts
 from trainer.accounts import RejectExample, Rejects

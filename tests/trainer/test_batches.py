@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from preprocess.failures import InputError
-from preprocess.manifest import find_records
+from preprocess.record_sets import find_records
 from tests.trainer import raw_records
 from trainer import data, stream
 from trainer.batches import InMemory

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from preprocess.failures import InputError
-from preprocess.manifest import FoundShard, find_records
+from preprocess.record_sets import FoundShard, find_records
 from preprocess.records import RecordError
 from tests.trainer import raw_records
 from trainer import classes, data

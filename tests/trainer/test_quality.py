@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 from sklearn.metrics import log_loss, roc_auc_score
 
-from preprocess.manifest import find_records
+from preprocess.record_sets import find_records
 from tests.trainer import raw_records
 from trainer import classes, data, quality
 from trainer.class_weights import Weights
