@@ -13,6 +13,8 @@ from preprocess.settings import Json, digest
 
 # Raised when a reader of the older form could misunderstand the newer.
 FORMAT_VERSION = 1
+# What manifests of the first releases don't say.
+_LATER = ('sampling', 'preparation', 'frame_rejects_by_reason')
 _T = TypeVar('_T')
 
 
@@ -60,9 +62,17 @@ class Rows:
 
 @dataclass(frozen=True)
 class Examples:
-    """How many examples the rows gave (one each, for pictures)."""
+    """What the accepted rows gave: one example each for pictures; for footage a frame of several rows counts once."""
 
     written: int
+    rejected_frames: int = 0
+    expanded: int = -1  # not said: all that were not rejected were written
+
+    def __post_init__(self) -> None:
+        if self.expanded == -1:
+            object.__setattr__(self, 'expanded', self.written + self.rejected_frames)
+        if self.written + self.rejected_frames != self.expanded:
+            raise ValueError(f'frames are unaccounted for: {self}')
 
 
 @dataclass(frozen=True)
@@ -83,12 +93,20 @@ class Manifest:
     settings: Mapping[str, Json]
     part: Part | None = None
     digest: str = field(default='')
+    # Of footage: which frames of a recording were taken, what was done to them first, and why some are missing.
+    sampling: Mapping[str, Json] | None = None
+    preparation: Mapping[str, Json] | None = None
+    frame_rejects_by_reason: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if sum(shard.records for shard in self.shards) != self.examples.written:
             raise ValueError(f'the shards hold {sum(s.records for s in self.shards)} records, not {self.examples}')
         if sum(self.rejects_by_reason.values()) != self.rows.rejected:
             raise ValueError(f'rejects are unaccounted for: {self.rejects_by_reason} against {self.rows}')
+        if sum(self.frame_rejects_by_reason.values()) != self.examples.rejected_frames:
+            raise ValueError(
+                f'rejected frames are unaccounted for: {self.frame_rejects_by_reason} against {self.examples}'
+            )
         if not self.digest:
             object.__setattr__(self, 'digest', digest(self.settings))
 
@@ -96,6 +114,11 @@ class Manifest:
     def vector_size(self) -> int:
         """How many numbers an embedding has."""
         return math.prod(self.vector_shape)
+
+    @property
+    def is_pixels(self) -> bool:
+        """Whether the records hold pixels, uint8[H,W,C], instead of embeddings."""
+        return len(self.vector_shape) == 3
 
     def write(self, path: str) -> None:
         """Publish the manifest: from here on its shards count."""
@@ -126,7 +149,7 @@ class Manifest:
 def _from_json(content: dict[str, Json]) -> Manifest:
     if content.pop('version') != FORMAT_VERSION:
         raise ValueError('its version is another')
-    known = {name: content[name] for name in Manifest.__dataclass_fields__}
+    known = {name: content[name] for name in Manifest.__dataclass_fields__ if name in content or name not in _LATER}
     part = cast('str | None', known['part'])
     index, _, of = (part or '').partition('-of-')
     encoder = cast('dict[str, Json]', known['encoder'])

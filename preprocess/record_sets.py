@@ -58,6 +58,16 @@ class RecordSet:
         return self.manifests[0].vector_size if self.manifests else None
 
     @property
+    def vector_shape(self) -> tuple[int, ...] | None:
+        """(D,) of embeddings, (H, W, C) of pixels."""
+        return self.manifests[0].vector_shape if self.manifests else None
+
+    @property
+    def is_pixels(self) -> bool:
+        """Whether the records are known to hold pixels instead of embeddings."""
+        return bool(self.manifests) and self.manifests[0].is_pixels
+
+    @property
     def encoder(self) -> EncoderInfo | None:
         """Which encoder made the vectors."""
         return self.manifests[0].encoder if self.manifests else None

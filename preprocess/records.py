@@ -1,4 +1,4 @@
-"""One embedded picture as a tf.train.Example in gzipped TFRecord files, read and written without TensorFlow.
+"""One embedded picture or frame as a tf.train.Example in gzipped TFRecord files, read and written without TensorFlow.
 
 The bytes are those of protobuf's wire format: an Example holds one Features, a map from names to lists of bytes,
 floats or integers. Features this module doesn't know are skipped, so older and newer records are both readable.
@@ -9,11 +9,11 @@ import hashlib
 import io
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from types import TracebackType
-from typing import BinaryIO, Self, cast
+from typing import BinaryIO, Self, TypedDict, TypeVar, cast
 
 import google_crc32c
 import numpy as np
@@ -30,6 +30,7 @@ _GZIP_MAGIC = b'\x1f\x8b\x08'
 _LENGTH_DELIMITED = 2
 _LENGTH_BYTES = 12  # uint64 length and its checksum
 _KIND_BYTES, _KIND_FLOAT, _KIND_INT64 = 1, 2, 3
+T = TypeVar('T')
 
 
 class RecordError(InputError):
@@ -41,12 +42,36 @@ class RecordError(InputError):
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """What the trainer learns from: a vector, the class ids its row gave, and where the picture is."""
+    """What the trainer learns from: a vector or pixels, the class ids its row gave, and where the picture is.
+
+    Of footage: `frame` is its number in its own file, `time` its second on the clock of the recording `video`, and
+    `step` its place among all that are sampled of that recording: where steps differ by more than one there is a cut.
+    """
 
     image_uri: str
-    embedding: NDArray[np.float32]
+    embedding: NDArray[np.float32] | None
     label_ids: tuple[int, ...] = ()
     group: str | None = None
+    _: KW_ONLY
+    video: str | None = None
+    frame: int | None = None
+    time: float | None = None
+    step: int | None = None
+    pixels: bytes | None = None
+
+    def __post_init__(self) -> None:
+        if (self.embedding is None) == (self.pixels is None):
+            raise ValueError('a record holds either an embedding or pixels')
+        footage = [value is None for value in (self.video, self.frame, self.time, self.step)]
+        if any(footage) and not all(footage):
+            raise ValueError('a record of footage has video, frame, time and step')
+
+    @property
+    def vector(self) -> NDArray[np.float32]:
+        """The embedding; ValueError when it holds pixels instead."""
+        if self.embedding is None:
+            raise ValueError('it holds pixels, no embedding')
+        return self.embedding
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Record):
@@ -56,37 +81,76 @@ class Record:
     def __hash__(self) -> int:
         return hash(self._plain())
 
-    def _plain(self) -> tuple[str, bytes, tuple[int, ...], str | None]:
-        return self.image_uri, self.embedding.tobytes(), self.label_ids, self.group
+    def _plain(self) -> tuple[object, ...]:
+        vector = None if self.embedding is None else self.embedding.tobytes()
+        footage = self.video, self.frame, self.time, self.step
+        return self.image_uri, vector, self.label_ids, self.group, *footage, self.pixels
 
 
 def encode(record: Record) -> bytes:
     """The bytes of a tf.train.Example; features in the order of their names, labels sorted."""
-    vector = np.ascontiguousarray(record.embedding, dtype='<f4').tobytes()
-    features = [_feature(b'embedding', _KIND_FLOAT, _delimited(1, vector))]
-    if record.group is not None:
-        features.append(_feature(b'group', _KIND_BYTES, _delimited(1, _text_bytes(record.group))))
-    features.append(_feature(b'image_uri', _KIND_BYTES, _delimited(1, _text_bytes(record.image_uri))))
-    if record.label_ids:
-        packed = b''.join(_varint(label) for label in sorted(record.label_ids))
-        features.append(_feature(b'label', _KIND_INT64, _delimited(1, packed)))
+    features = [_feature(name, kind, _delimited(1, values)) for name, kind, values in _filled(record)]
     return _delimited(1, b''.join(features))
+
+
+def _filled(record: Record) -> Iterator[tuple[bytes, int, bytes]]:
+    """The features a record has, in the order of their names: name, kind, packed values."""
+    if record.embedding is not None:
+        yield b'embedding', _KIND_FLOAT, np.ascontiguousarray(record.embedding, dtype='<f4').tobytes()
+    if record.frame is not None:
+        yield b'frame', _KIND_INT64, _varint(record.frame)
+    if record.group is not None:
+        yield b'group', _KIND_BYTES, _text_bytes(record.group)
+    yield b'image_uri', _KIND_BYTES, _text_bytes(record.image_uri)
+    if record.label_ids:
+        yield b'label', _KIND_INT64, b''.join(_varint(label) for label in sorted(record.label_ids))
+    if record.pixels is not None:
+        yield b'pixels', _KIND_BYTES, record.pixels
+    if record.step is not None:
+        yield b'step', _KIND_INT64, _varint(record.step)
+    if record.time is not None:
+        yield b'time', _KIND_FLOAT, struct.pack('<f', record.time)
+    if record.video is not None:
+        yield b'video', _KIND_BYTES, _text_bytes(record.video)
 
 
 def decode(data: bytes) -> Record:
     """The record in the bytes of a tf.train.Example; ValueError when they hold none."""
     try:
         features = dict(_features(memoryview(data)))
-        if 'embedding' not in features:
-            raise ValueError(f'no feature `embedding` (it has {", ".join(sorted(features)) or "none"})')
+        embedding, pixels = features.get('embedding'), features.get('pixels')
+        if embedding is None and pixels is None:
+            held = ', '.join(sorted(features)) or 'none'
+            raise ValueError(f'no feature `embedding` and no `pixels` (it has {held})')
         return Record(
             image_uri=_first_text(features.get('image_uri')) or '',
-            embedding=_floats(features['embedding']),
+            embedding=None if embedding is None else _floats(embedding),
             label_ids=_integers(features.get('label')),
             group=_first_text(features.get('group')),
+            pixels=_first_bytes(pixels),
+            **_footage(features),
         )
     except IndexError:
         raise ValueError('not a tf.train.Example: it ends in the middle of a number') from None
+
+
+class _Footage(TypedDict, total=False):
+    video: str | None
+    frame: int | None
+    time: float | None
+    step: int | None
+
+
+def _footage(features: Mapping[str, memoryview]) -> _Footage:
+    """What a record says of footage; records of others may have one of these names for something else."""
+    if not _Footage.__annotations__.keys() <= features.keys():
+        return {}
+    return _Footage(
+        video=_first_text(features['video']),
+        frame=_first(_integers(features['frame'])),
+        time=_first(_floats(features['time']).tolist()),
+        step=_first(_integers(features['step'])),
+    )
 
 
 class RecordWriter:
@@ -276,9 +340,18 @@ def _values(feature: memoryview | None, kind: int) -> list[memoryview]:
     return [value for found, values in _fields(feature) if found == kind for _, value in _fields(values)]
 
 
-def _first_text(feature: memoryview | None) -> str | None:
+def _first(values: Sequence[T]) -> T | None:
+    return values[0] if values else None
+
+
+def _first_bytes(feature: memoryview | None) -> bytes | None:
     values = _values(feature, _KIND_BYTES)
-    return bytes(values[0]).decode('utf-8', 'surrogateescape') if values else None
+    return bytes(values[0]) if values else None
+
+
+def _first_text(feature: memoryview | None) -> str | None:
+    found = _first_bytes(feature)
+    return None if found is None else found.decode('utf-8', 'surrogateescape')
 
 
 def _floats(feature: memoryview) -> NDArray[np.float32]:

@@ -267,7 +267,7 @@ def _width(name: str, found: RecordSet) -> int | None:
     """How long the first embedding is; None when there is no record."""
     for path in found.paths:
         for record in records.read(path):
-            return len(record.embedding)
+            return len(record.vector)
     return None
 
 

@@ -69,11 +69,11 @@ def load(found: RecordSet, name: str, *, every: int = 1) -> EmbeddedSet:
         for place, (path, record) in enumerate(_records(found)):
             progress.advance()
             if place % every == 0:
-                _check_width(record.embedding, waiting or pieces, path)
+                _check_width(record.vector, waiting or pieces, path)
                 uris.append(record.image_uri)
                 label_ids.append(tuple(sorted(record.label_ids)))
                 groups.append(record.group)
-                waiting.append(record.embedding)
+                waiting.append(record.vector)
             if len(waiting) == _PIECE_ROWS:
                 pieces.append(np.stack(waiting))
                 waiting = []

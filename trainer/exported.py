@@ -124,7 +124,7 @@ def not_for(what: str, *, where: str) -> InputError:
 def _check_first(model: Exported, found: RecordSet) -> None:
     for path in found.paths:
         for record in records.read(path):
-            check_width(model, len(record.embedding), where=path)
+            check_width(model, len(record.vector), where=path)
             return
 
 

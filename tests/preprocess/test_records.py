@@ -3,6 +3,7 @@
 import gzip
 import random
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import google_crc32c
@@ -23,6 +24,12 @@ def record(seed: int, size: int = 5) -> Record:
         embedding=np.random.default_rng(seed).standard_normal(size).astype(np.float32),
         label_ids=tuple(sorted(rng.sample([0, 1, 127, 128, 300, 2**40, -1], rng.randint(0, 3)))),
         group=rng.choice([None, 'subject 1', '']),
+    )
+
+
+def frame(seed: int, **changed) -> Record:
+    return replace(
+        record(seed), **{'video': '/v/é 1.mp4', 'frame': seed, 'time': seed / 8, 'step': seed * 2, **changed}
     )
 
 
@@ -58,6 +65,51 @@ def test_records_are_the_examples_tensorflow_would_write():
         assert records.decode(example.SerializeToString()) == one
         if one.embedding.size:  # an empty list is written as nothing by protobuf
             assert records.encode(one) == example.SerializeToString(deterministic=True)
+
+
+def test_footage_and_pixels_are_the_examples_tensorflow_would_write():
+    import tensorflow as tf
+
+    for seed in range(50):
+        one = frame(seed, embedding=None, pixels=bytes([seed]) * 12) if seed % 2 else frame(seed)
+        kinds = {
+            'image_uri': tf.train.Feature(
+                bytes_list=tf.train.BytesList(value=[one.image_uri.encode('utf-8', 'surrogateescape')])
+            ),
+            'video': tf.train.Feature(bytes_list=tf.train.BytesList(value=['/v/é 1.mp4'.encode()])),
+            'frame': tf.train.Feature(int64_list=tf.train.Int64List(value=[seed])),
+            'time': tf.train.Feature(float_list=tf.train.FloatList(value=[seed / 8])),
+            'step': tf.train.Feature(int64_list=tf.train.Int64List(value=[seed * 2])),
+        }
+        if one.embedding is None:
+            kinds['pixels'] = tf.train.Feature(bytes_list=tf.train.BytesList(value=[bytes([seed]) * 12]))
+        else:
+            kinds['embedding'] = tf.train.Feature(float_list=tf.train.FloatList(value=one.embedding))
+        if one.label_ids:
+            kinds['label'] = tf.train.Feature(int64_list=tf.train.Int64List(value=one.label_ids))
+        if one.group is not None:
+            kinds['group'] = tf.train.Feature(bytes_list=tf.train.BytesList(value=[one.group.encode()]))
+        serialised = tf.train.Example(features=tf.train.Features(feature=kinds)).SerializeToString(deterministic=True)
+        assert records.encode(one) == serialised
+        assert records.decode(serialised) == one
+
+
+def test_a_record_is_either_a_vector_or_pixels_and_footage_is_told_whole():
+    with pytest.raises(ValueError, match='either an embedding or pixels'):
+        Record('a.jpg', None)
+    with pytest.raises(ValueError, match='either an embedding or pixels'):
+        Record('a.jpg', np.ones(2, np.float32), pixels=b'ab')
+    with pytest.raises(ValueError, match='video, frame, time and step'):
+        Record('a.mp4#frame=1', np.ones(2, np.float32), video='a.mp4', frame=1, time=0.5)
+    with pytest.raises(ValueError, match='no embedding'):
+        _ = Record('a.jpg', None, pixels=b'ab').vector
+
+
+def test_records_that_differ_in_one_field_are_not_equal():
+    one = frame(3)
+    changes = [{'video': 'b'}, {'frame': 4}, {'time': 0.5}, {'step': 7}, {'embedding': None, 'pixels': b'x'}]
+    assert all(one != replace(one, **changed) for changed in changes)
+    assert one == replace(one)
 
 
 def test_files_are_read_by_tensorflow_and_its_files_by_us(tmp_path):
