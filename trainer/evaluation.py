@@ -9,6 +9,7 @@ from typing import TypeAlias, cast
 from preprocess import files
 from preprocess.settings import Json
 from trainer.baselines import Baseline
+from trainer.groups import GroupFigures
 from trainer.leakage import Leakage
 from trainer.metrics import Metrics
 from trainer.multi_label import MultiLabelMetrics
@@ -32,6 +33,7 @@ class SetResult:
     logistic_regression: Baseline | None  # None without training records, or where they have one class only
     twins: int | None  # rows with a twin in the training set; None where it was not compared
     accuracy_without_twins: float | None
+    per_group: Mapping[str, GroupFigures]  # of each subject, video or site, where the rows name one
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer import thresholds
+from trainer.thresholds import ThresholdFigures
+
 Floats: TypeAlias = NDArray[np.float32]
 Ints: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
@@ -57,6 +60,7 @@ class Metrics:
     roc_auc: float | None  # of the positive class where there is one, else the mean over classes (one against the rest)
     positive: PositiveFigures | None
     per_class: dict[str, ClassFigures]
+    thresholds: dict[str, ThresholdFigures]  # of each class against the rest, where the rows have both
     confusion_matrix: tuple[tuple[int, ...], ...]  # a row for each true class, a column for each predicted one
 
 
@@ -73,6 +77,7 @@ def measure(
         name: class_figures(labels == index, predicted == index, scores[:, index])
         for index, name in enumerate(label_names)
     }
+    chosen = of_thresholds([labels == index for index in classes], scores, label_names)
     positive = _positive(labels, scores, label_names, positive_class(label_names, positive_label))
     aucs = [figures.roc_auc for figures in per_class.values()]
     return Metrics(
@@ -86,6 +91,7 @@ def measure(
         roc_auc=positive.roc_auc if positive else mean_of(aucs),
         positive=positive,
         per_class=per_class,
+        thresholds=chosen,
         confusion_matrix=confusion(labels, predicted, len(label_names)),
     )
 
@@ -127,9 +133,14 @@ def positive_class(label_names: Sequence[str], wanted: str | None = None) -> int
 
 def roc_auc(true: Bools, score: Floats) -> float | None:
     """Area under the ROC curve; None when only one side occurs."""
-    from sklearn import metrics as sk
+    curve = thresholds.roc(true, score)
+    return curve.area if curve else None
 
-    return finite(sk.roc_auc_score(true, score)) if _both_sides(true) else None
+
+def of_thresholds(true: Sequence[Bools], scores: Floats, label_names: Sequence[str]) -> dict[str, ThresholdFigures]:
+    """What thresholds come to for each class that some rows are of and some are not; `true` by class."""
+    found = {name: thresholds.measure(true[index], scores[:, index]) for index, name in enumerate(label_names)}
+    return {name: figures for name, figures in found.items() if figures}
 
 
 def average_precision(true: Bools, score: Floats) -> float | None:
@@ -166,7 +177,8 @@ def _positive(labels: Ints, scores: Floats, names: Sequence[str], index: int | N
         return None
     true, predicted, score = labels == index, scores.argmax(axis=1) == index, scores[:, index]
     figures = class_figures(true, predicted, score)
-    youden_j, threshold = _youden(true, score)
+    curve = thresholds.roc(true, score)
+    best = curve.best_youden() if curve else None
     return PositiveFigures(
         label=names[index],
         sensitivity=figures.recall,
@@ -175,21 +187,6 @@ def _positive(labels: Ints, scores: Floats, names: Sequence[str], index: int | N
         f1=figures.f1,
         roc_auc=figures.roc_auc,
         average_precision=figures.average_precision,
-        youden_j=youden_j,
-        youden_threshold=threshold,
+        youden_j=best.youden_j if best else None,
+        youden_threshold=best.threshold if best else None,
     )
-
-
-def _youden(true: Bools, score: Floats) -> tuple[float | None, float | None]:
-    from sklearn import metrics as sk
-
-    if not _both_sides(true):
-        return None, None
-    false_rate, true_rate, thresholds = sk.roc_curve(true, score)
-    best = int(np.argmax(true_rate - false_rate))
-    # roc_curve begins with an infinite threshold, at which nothing is positive.
-    return float(true_rate[best] - false_rate[best]), finite(thresholds[best])
-
-
-def _both_sides(true: Bools) -> bool:
-    return bool(true.any() and not true.all())

@@ -5,7 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trainer.metrics import Bools, ClassFigures, Floats, bootstrap_interval, class_figures, mean_of, ratio
+from trainer.metrics import (
+    Bools,
+    ClassFigures,
+    Floats,
+    bootstrap_interval,
+    class_figures,
+    mean_of,
+    of_thresholds,
+    ratio,
+)
+from trainer.thresholds import ThresholdFigures
 
 # Scores of exactly 0 or 1 would cost infinitely much in the log loss.
 _EPSILON = np.finfo(np.float32).eps
@@ -26,6 +36,7 @@ class MultiLabelMetrics:
     roc_auc: float | None  # mean over labels
     threshold: float
     per_class: dict[str, ClassFigures]
+    thresholds: dict[str, ThresholdFigures]  # of each label, where some rows have it and some don't
 
 
 def measure(
@@ -52,6 +63,7 @@ def measure(
         roc_auc=mean_of([one.roc_auc for one in figures]),
         threshold=threshold,
         per_class=per_class,
+        thresholds=of_thresholds(list(labels.T), scores, label_names),
     )
 
 

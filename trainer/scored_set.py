@@ -7,11 +7,12 @@ from functools import cached_property
 import numpy as np
 
 from preprocess.failures import InputError
-from trainer import baselines, confusion, metrics, multi_label, predictions
+from trainer import baselines, confusion, groups, metrics, multi_label, predictions
 from trainer.baselines import Baseline, LogisticRegression, Targets
 from trainer.confusion import Grid
 from trainer.embedded_set import EmbeddedSet
 from trainer.evaluation import AnyMetrics, SetResult
+from trainer.groups import Answered
 from trainer.metrics import Floats, Ints
 from trainer.predictions import Predictions
 
@@ -104,6 +105,7 @@ class ScoredSet:
             logistic_regression=logistic,
             twins=None if twins is None else len(twins),
             accuracy_without_twins=self._accuracy_on(alone) if twins is not None else None,
+            per_group=groups.measure(self._answered(), [self.rows.groups[row] for row in labelled], seed=seed),
         )
 
     def grid(self) -> Grid:
@@ -114,6 +116,16 @@ class ScoredSet:
         labelled = self.rows.labelled()
         said = self.scores[labelled] >= measured.threshold
         return confusion.of_labels(self.rows.matrix(len(names))[labelled], said, names)
+
+    def _answered(self) -> Answered:
+        asked, labelled = self.question, self.rows.labelled()
+        classes, scores = len(asked.label_names), self.scores[labelled]
+        if asked.threshold is not None:
+            said, positive = scores >= asked.threshold, None
+        else:
+            said = scores.argmax(axis=1)[:, None] == np.arange(classes)
+            positive = metrics.positive_class(asked.label_names, asked.positive_label)
+        return Answered(self.rows.matrix(classes)[labelled], said, scores, positive)
 
     def _accuracy_on(self, rows: Ints) -> float | None:
         said = self.predictions
