@@ -107,18 +107,12 @@ _silence_libtiff()
 def to_pixels(data: bytes, shape: Shape) -> Pixels:
     """A picture's bytes as uint8[H,W,C], C being 3 (RGB) or 1 (gray); ImageError says why not."""
     height, width, channels = shape
-    with _open(data) as image:
-        with _named_failures(data):
-            # Only JPEG decodes at reduced scale; the longer side serves both ways up.
-            side = int(max(height, width) * REDUCING_GAP)
-            image.draft(None, (side, side))
-            image.load()
-        orientation = _orientation(image)
-        with _named_failures(data):
-            rgb = _rgb(image)
-    if orientation in _UPRIGHT:
-        rgb = rgb.transpose(_UPRIGHT[orientation])
-    return _fit(rgb, (height, width, channels))
+    return _fit(_upright(data, side=int(max(height, width) * REDUCING_GAP)), (height, width, channels))
+
+
+def at_own_size(data: bytes) -> Pixels:
+    """A picture's bytes as upright RGB uint8[H,W,3] in the picture's own size; ImageError says why not."""
+    return np.array(_upright(data), dtype=np.uint8)
 
 
 def fit(pixels: Pixels, shape: Shape) -> Pixels:
@@ -164,6 +158,20 @@ def _named_failures(data: bytes) -> Iterator[None]:
         raise ImageError('too-many-bytes', 'decoding needs more memory than there is') from None
     except _PILLOW_RAISES as error:
         raise how_broken(data, error) from None
+
+
+def _upright(data: bytes, *, side: int | None = None) -> Image.Image:
+    """The picture as RGB, turned upright; a JPEG reduced while decoding, to no less than `side` where that is given."""
+    with _open(data) as image:
+        with _named_failures(data):
+            # Only JPEG decodes at reduced scale; the longer side serves both ways up.
+            if side is not None:
+                image.draft(None, (side, side))
+            image.load()
+        orientation = _orientation(image)
+        with _named_failures(data):
+            rgb = _rgb(image)
+    return rgb.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else rgb
 
 
 def _orientation(image: Image.Image) -> int:

@@ -1,5 +1,6 @@
 """The pixel policy: what each kind of picture becomes, and why others are refused."""
 
+import io
 import subprocess
 import sys
 import warnings
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFile
+from PIL import ExifTags, Image, ImageFile
 
 from preprocess import images
 from preprocess.image_formats import ImageError
@@ -292,3 +293,15 @@ BOMBS = {
     *('huge', 'just-too-large', 'endless-tags', 'text-bomb', 'profile-bomb'),
     *('scans', 'segments', 'chunks', 'comment', 'greedy-tags', 'million-strips'),
 }
+
+
+def test_at_its_own_size_a_picture_is_upright_rgb_and_nothing_is_resized() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3)).astype(np.uint8)
+    turned = Image.Exif()
+    turned[ExifTags.Base.Orientation] = 6
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, 'PNG', exif=turned)
+
+    assert np.array_equal(images.at_own_size(buffer.getvalue()), np.rot90(pixels, -1))
+    with pytest.raises(ImageError):
+        images.at_own_size(buffer.getvalue()[:60])
