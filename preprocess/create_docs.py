@@ -6,9 +6,10 @@ python -m preprocess.create_docs birds.csv --output_dir docs --group_pattern vid
 
 import argparse
 import csv
+import dataclasses
 from collections.abc import Sequence
 
-from preprocess import command, files, rows
+from preprocess import command, files, rows, split_rules
 from preprocess.command import FlagParser
 from preprocess.documents import DocsConfig, create_docs
 from preprocess.labels import tidy
@@ -18,19 +19,7 @@ from preprocess.samples import Reading
 
 def add_flags(parser: argparse._ActionsContainer) -> None:
     """The flags of splitting alone; `pipeline.py` has them too, beside flags that others share."""
-    default = DocsConfig('', '')
-    parser.add_argument(
-        '--eval_fraction',
-        type=float,
-        default=default.eval_fraction,
-        help='fraction of the pictures to evaluate on, where the input has no splits of its own (default %(default)s)',
-    )
-    parser.add_argument(
-        '--test_fraction',
-        type=float,
-        default=default.test_fraction,
-        help='fraction of the pictures to test on once, at the very end (default %(default)s)',
-    )
+    split_rules.add_flags(parser)
     parser.add_argument(
         '--group_pattern',
         metavar='REGEX|video_frame_box',
@@ -60,10 +49,8 @@ def from_flags(flags: argparse.Namespace, *, source: str, output_dir: str) -> Do
     return DocsConfig(
         source=source,
         output_dir=output_dir,
-        eval_fraction=flags.eval_fraction,
-        test_fraction=flags.test_fraction,
+        split=split_rules.from_flags(flags),
         balance=flags.balance,
-        seed=flags.seed,
         reading=reading,
     )
 
@@ -71,12 +58,15 @@ def from_flags(flags: argparse.Namespace, *, source: str, output_dir: str) -> Do
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the documents, print the table of classes and splits."""
     flags = _parser().parse_args(argv)
-    result = create_docs(from_flags(flags, source=flags.source, output_dir=flags.output_dir or _beside(flags.source)))
+    config = from_flags(flags, source=flags.source, output_dir=flags.output_dir or '')
+    config = dataclasses.replace(config, leave_one_out=flags.leave_one_out)
+    # Looked for after the flags were found to be possible.
+    result = create_docs(dataclasses.replace(config, output_dir=config.output_dir or _beside(config.source)))
     for note in result.notes:
         say(note)
     print(result.table)
     print()
-    for path in (*result.paths.values(), result.dictionary):
+    for path in (*result.paths.values(), result.dictionary, *result.folds.values()):
         print(path)
     return 0
 
@@ -91,6 +81,11 @@ def _parser() -> FlagParser:
     )
     parser.add_argument('--output_dir', metavar='DIR', help='where the files go (default: the folder of SOURCE)')
     add_flags(parser)
+    parser.add_argument(
+        '--leave_one_out',
+        action='store_true',
+        help='for every group a folder leave_one_out/GROUP: sets to learn from all others, to evaluate on it',
+    )
     parser.add_argument(
         '--image_root', metavar='DIR', help='folder relative paths in a CSV belong to (default: its own)'
     )

@@ -1,17 +1,19 @@
 """One folder or CSV -> the CSVs of its splits and the dictionary of its labels."""
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from preprocess import files, provenance, sample_files, splits
+from preprocess import files, folds, provenance, sample_files, sample_sides, splits
 from preprocess.failures import InputError, UsageError
+from preprocess.group_split import in_order
 from preprocess.labels import Labels
 from preprocess.progress import Progress
 from preprocess.rows import Reject
 from preprocess.sample_files import UNLABELLED, printable
+from preprocess.sample_sides import Sided
 from preprocess.samples import Reading, Sample, Samples, gather
+from preprocess.split_rules import SplitRules
 from preprocess.splits import Candidate
 
 ALL, DICTIONARY, REJECTS = 'all_data.csv', 'dict.txt', 'rejects.all_data.jsonl'
@@ -26,29 +28,23 @@ class DocsConfig:
 
     source: str
     output_dir: str
-    eval_fraction: float = 0.1
-    test_fraction: float = 0.0
+    split: SplitRules = SplitRules()
     balance: bool = False
-    seed: int = 0
+    leave_one_out: bool = False
     reading: Reading = Reading()
 
     def __post_init__(self) -> None:
-        for flag, fraction in (('--eval_fraction', self.eval_fraction), ('--test_fraction', self.test_fraction)):
-            if not 0 <= fraction < 1 or math.isnan(fraction):
-                raise UsageError(
-                    f'{fraction:g} is no fraction', where=flag, do='give a number from 0 to less than 1, such as 0.1'
-                )
-        if self.eval_fraction + self.test_fraction >= 1:
+        if self.leave_one_out and self.split.flag:
             raise UsageError(
-                'nothing would be left for training',
-                where='--eval_fraction and --test_fraction',
-                do='give fractions that are less than 1 together',
+                'leaving every group out in turn splits already',
+                where=f'--leave_one_out and {self.split.flag}',
+                do='give one of them',
             )
 
 
 @dataclass(frozen=True)
 class DocsResult:
-    """What was written: `paths` by set (all, train, eval, test), counts by (label, set), and what to tell the user."""
+    """What was written: `paths` by set, `folds` by group left out, counts by (label, set), what to tell the user."""
 
     paths: Mapping[str, str]
     dictionary: str
@@ -60,6 +56,7 @@ class DocsResult:
     left_out: int
     table: str
     notes: tuple[str, ...]
+    folds: Mapping[str, str] = field(default_factory=dict)
 
 
 def create_docs(config: DocsConfig) -> DocsResult:
@@ -67,15 +64,16 @@ def create_docs(config: DocsConfig) -> DocsResult:
     found = gather(config.source, config.reading)
     with Progress('splitting'):
         labels = _dictionary(found.samples, config.reading.label_order)
-        samples = _sided(found.samples, config)
-        kept = _balanced(samples, config.seed) if config.balance else samples
-        if not any(sample.side == splits.TRAIN for sample in kept):
-            raise InputError(
-                'no picture is left for training', where=config.source, do='give more pictures, or smaller fractions'
-            )
-        paths = _write(config, samples, kept, labels)
+        sided = (
+            _each_left_out(found.samples) if config.leave_one_out else sample_sides.sided(found.samples, config.split)
+        )
+        kept = _kept(sided.samples, config)
+        _check_no_input_is_overwritten(config, found.samples)
+        folds = _write_folds(config, found.samples)
+        paths = _write(config, sided.samples, kept, labels)
         sample_files.write_rejects(files.join(config.output_dir, REJECTS), found.rejects)
     counts = Counter((label, sample.side) for sample in kept for label in sample.row.labels or (UNLABELLED,))
+    sides = in_order(folds) if folds else splits.SIDES
     return DocsResult(
         paths=paths,
         dictionary=files.join(config.output_dir, DICTIONARY),
@@ -85,8 +83,9 @@ def create_docs(config: DocsConfig) -> DocsResult:
         rejects=found.rejects,
         duplicates=found.duplicates,
         left_out=sum(sample.side is None for sample in kept),
-        table=sample_files.table(kept, labels.names),
-        notes=tuple(_notes(found, kept, labels)),
+        table=sample_files.table(kept, labels.names, sides=sides),
+        notes=(*sided.notes, *_notes(found, kept, labels, config)),
+        folds=folds,
     )
 
 
@@ -106,21 +105,28 @@ def _dictionary(samples: Iterable[Sample], label_order: Sequence[str]) -> Labels
     return Labels(tuple(dict.fromkeys([*label_order, *(label for label in usual if label in found), *sorted(found)])))
 
 
-def _sided(samples: Sequence[Sample], config: DocsConfig) -> list[Sample]:
-    """Every sample with its side: its own, or its group's, or the one its key falls on."""
-    own = {sample.row.split for sample in samples}
-    # A test set without an eval set is the eval set, as with folders; where rows are still to be split there is both.
-    meaning = splits.merge_two_sides({side: side for side in own if side}) if None not in own else {}
-    of_group = {sample.row.group: sample.row.split for sample in samples if sample.row.group and sample.row.split}
-    return [replace(sample, side=_side(sample, meaning, of_group, config)) for sample in samples]
+def _each_left_out(samples: Sequence[Sample]) -> Sided:
+    """Samples whose side is the group they are left out with: one set of sets for each."""
+    sided = Sided(tuple(replace(sample, side=sample_sides.group_of(sample)) for sample in samples))
+    if len(groups := {sample.side for sample in sided.samples}) < 2:
+        raise InputError(
+            f'{next(iter(groups))} is the only group: without it nothing is left to learn from',
+            where='--leave_one_out',
+            do='give rows of two groups or more, or leave it out',
+        )
+    return sided
 
 
-def _side(sample: Sample, meaning: Mapping[str, str], of_group: Mapping[str, str], config: DocsConfig) -> str:
-    if own := sample.row.split or of_group.get(sample.row.group or ''):
-        return meaning.get(own, own)
-    return splits.side(
-        sample.key, seed=config.seed, eval_fraction=config.eval_fraction, test_fraction=config.test_fraction
-    )
+def _kept(samples: Sequence[Sample], config: DocsConfig) -> Sequence[Sample]:
+    """The samples a set gets; classes are cut to one size where that is asked for."""
+    if config.leave_one_out:
+        return samples
+    kept = _balanced(samples, config.split.seed) if config.balance else samples
+    if not any(sample.side == splits.TRAIN for sample in kept):
+        raise InputError(
+            'no picture is left for training', where=config.source, do='give more pictures, or smaller fractions'
+        )
+    return kept
 
 
 def _balanced(samples: Sequence[Sample], seed: int) -> list[Sample]:
@@ -143,22 +149,38 @@ def _balanced(samples: Sequence[Sample], seed: int) -> list[Sample]:
 
 def _write(config: DocsConfig, samples: Sequence[Sample], kept: Sequence[Sample], labels: Labels) -> dict[str, str]:
     """Write the files that have rows, take away those of an earlier run that no longer have any."""
-    paths = {'all': files.join(config.output_dir, ALL)}
-    paths |= {side: files.join(config.output_dir, f'{side}_set.csv') for side in splits.SIDES}
-    dictionary = files.join(config.output_dir, DICTIONARY)
-    _check_no_input_is_overwritten(samples, [*paths.values(), dictionary])
-    was_ours = files.exists(paths['all']) and files.exists(dictionary)
+    all_path, dictionary = (files.join(config.output_dir, name) for name in (ALL, DICTIONARY))
+    was_ours = files.exists(all_path) and files.exists(dictionary)
     sets = {side: [sample for sample in kept if sample.side == side] for side in splits.SIDES}
     # Splits the input made itself travel with it; ours are made again from the keys.
-    sample_files.write_csv(paths['all'], samples, with_split=any(sample.row.split for sample in samples))
+    travels = any(sample.row.split for sample in samples) and not config.leave_one_out
+    sample_files.write_csv(all_path, samples, with_split=travels)
     for side, members in sets.items():
         if members:
-            sample_files.write_csv(paths[side], members)
+            sample_files.write_csv(_set_path(config, side), members)
             _write_origins(config, side, members)
         elif was_ours:
-            files.delete(paths[side])
+            files.delete(_set_path(config, side))
     labels.write(dictionary)
-    return {name: path for name, path in paths.items() if name == 'all' or sets[name]}
+    return {'all': all_path, **{side: _set_path(config, side) for side in splits.SIDES if sets[side]}}
+
+
+def _write_folds(config: DocsConfig, samples: Sequence[Sample]) -> dict[str, str]:
+    """The folders of the groups left out, one after the other, by group; those of groups that are gone go."""
+    groups = in_order(map(sample_sides.group_of, samples)) if config.leave_one_out else []
+    found = {group: folds.folder(config.output_dir, group) for group in groups}
+    folds.remove_others(config.output_dir, found.values())
+    for group, folder in found.items():
+        kept = sample_sides.without(group, samples)
+        kept = _balanced(kept, config.split.seed) if config.balance else kept
+        for side in (splits.TRAIN, splits.EVAL):
+            members = [sample for sample in kept if sample.side == side]
+            sample_files.write_csv(files.join(folder, f'{side}_set.csv'), members)
+    return found
+
+
+def _set_path(config: DocsConfig, side: str) -> str:
+    return files.join(config.output_dir, f'{side}_set.csv')
 
 
 def _write_origins(config: DocsConfig, side: str, members: Sequence[Sample]) -> None:
@@ -175,16 +197,17 @@ def origins_path(output_dir: str, side: str) -> str:
     return files.join(output_dir, f'{side}_set.origins.jsonl')
 
 
-def _check_no_input_is_overwritten(samples: Iterable[Sample], outputs: Sequence[str]) -> None:
+def _check_no_input_is_overwritten(config: DocsConfig, samples: Iterable[Sample]) -> None:
     sources = {files.absolute(source) for source in {sample.row.source for sample in samples}}
-    for output in outputs:
+    outputs = [files.join(config.output_dir, name) for name in (ALL, DICTIONARY)]
+    for output in [*outputs, *(_set_path(config, side) for side in splits.SIDES)]:
         if files.absolute(output) in sources:
             raise InputError(
                 'this CSV is read, and would be overwritten', where=output, do='choose another --output_dir'
             )
 
 
-def _notes(found: Samples, kept: Sequence[Sample], labels: Labels) -> Iterable[str]:
+def _notes(found: Samples, kept: Sequence[Sample], labels: Labels, config: DocsConfig) -> Iterable[str]:
     if found.skipped:
         yield 'skipped: ' + ', '.join(f'{count:,} {printable(kind)}' for kind, count in found.skipped.items())
     yield from found.notes
@@ -196,10 +219,20 @@ def _notes(found: Samples, kept: Sequence[Sample], labels: Labels) -> Iterable[s
         yield f'{found.duplicates:,} rows repeat a picture with the same labels and count once'
     if left_out := sum(sample.side is None for sample in kept):
         yield f'{left_out:,} training pictures left out so that the classes are of one size'
-    yield from _warnings(kept, labels)
+    if config.leave_one_out:
+        yield from _lonely(kept, labels)
+    else:
+        yield from _absent(kept, labels)
+        # Cut in time order, every recording is on all sides: that is what was asked for.
+        yield from () if config.split.contiguous else _torn(kept)
+    if len(labels) == 1:
+        yield f'warning: one class only, {printable(labels.names[0])}; a classifier needs two'
+    folds = Counter(label.casefold() for label in labels.names)
+    if twins := [label for label in labels.names if folds[label.casefold()] > 1]:
+        yield f'warning: labels differ in case only: {_some(twins)}; --ignore_label_case makes them one'
 
 
-def _warnings(kept: Sequence[Sample], labels: Labels) -> Iterable[str]:
+def _absent(kept: Sequence[Sample], labels: Labels) -> Iterable[str]:
     sides = {sample.side for sample in kept if sample.side}
     present = {(label, sample.side) for sample in kept for label in sample.row.labels}
     for side in (splits.TRAIN, splits.EVAL):
@@ -208,11 +241,15 @@ def _warnings(kept: Sequence[Sample], labels: Labels) -> Iterable[str]:
             yield f'warning: there is no {side} set'
         elif absent:
             yield f'warning: no {side} picture of {_some(absent)}'
-    if len(labels) == 1:
-        yield f'warning: one class only, {printable(labels.names[0])}; a classifier needs two'
-    folds = Counter(label.casefold() for label in labels.names)
-    if twins := [label for label in labels.names if folds[label.casefold()] > 1]:
-        yield f'warning: labels differ in case only: {_some(twins)}; --ignore_label_case makes them one'
+
+
+def _lonely(kept: Sequence[Sample], labels: Labels) -> Iterable[str]:
+    groups = Counter(label for label, _ in {(label, sample.side) for sample in kept for label in sample.row.labels})
+    if lonely := [label for label in labels.names if groups[label] == 1]:
+        yield f'warning: only one group has {_some(lonely)}: while it is left out, nothing can be learned of them'
+
+
+def _torn(kept: Sequence[Sample]) -> Iterable[str]:
     of_group = {(sample.row.group, sample.side) for sample in kept if sample.row.group and sample.side}
     if torn := sorted(group for group, count in Counter(group for group, _ in of_group).items() if group and count > 1):
         yield f'warning: the input puts pictures of one group on both sides: {_some(torn)}'

@@ -56,16 +56,16 @@ def write_rejects(path: str, rejects: Sequence[Reject]) -> None:
         files.delete(path)
 
 
-def table(samples: Sequence[Sample], labels: Sequence[str]) -> str:
-    """Counts by class and split, then by group where there are few."""
+def table(samples: Sequence[Sample], labels: Sequence[str], *, sides: Sequence[str] = SIDES) -> str:
+    """Counts by class and split (or what else the sides are), then by group where there are few."""
     counts = Counter((label, sample.side) for sample in samples for label in sample.row.labels or (UNLABELLED,))
-    sides = [side for side in SIDES if any(found == side for _, found in counts)]
+    sides = [side for side in sides if any(found == side for _, found in counts)]
     names = [*labels, *([UNLABELLED] if any(label == UNLABELLED for label, _ in counts) else [])]
     by_side = Counter(sample.side for sample in samples)
     lines = [_summed(name, [counts[name, side] for side in sides]) for name in names]
     lines.append(_summed('pictures', [by_side[side] for side in sides]))
-    text = _aligned(['class', *sides, 'total'], lines)
-    by_group = _group_table(samples, names)
+    text = _aligned(['class', *map(printable, sides), 'total'], lines)
+    by_group = _group_table(samples, names) if {*sides} <= {*SIDES} else ''
     return f'{text}\n\n{by_group}' if by_group else text
 
 

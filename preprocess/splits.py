@@ -72,6 +72,19 @@ def side(key: str, *, seed: int, eval_fraction: float, test_fraction: float) -> 
     return EVAL if place < test_fraction + eval_fraction else TRAIN
 
 
+def deal(keys: Iterable[str], *, seed: int, eval_fraction: float, test_fraction: float) -> dict[str, str]:
+    """Sides of a few keys that can't wait for chance: by their positions, at least one for each side that is wanted.
+
+    Training never goes without; of two keys the second is there to evaluate on.
+    """
+    ranked = sorted(set(keys), key=lambda key: (position(key, seed=seed), key))
+    evals = min(_at_least_one(eval_fraction, len(ranked)), len(ranked) - 1)
+    tests = max(0, min(_at_least_one(test_fraction, len(ranked)), len(ranked) - 1 - evals))
+    return {
+        key: TEST if place < tests else EVAL if place < tests + evals else TRAIN for place, key in enumerate(ranked)
+    }
+
+
 def compile_group_pattern(pattern: str) -> re.Pattern[str]:
     """A pattern by name or as a regular expression; its group `group`, first group or whole match names the group."""
     try:
@@ -111,6 +124,10 @@ def balance(rows: Sequence[Candidate], *, seed: int) -> list[int]:
         places.sort(key=lambda place: (-classes_of_group[rows[place].group], *_rank(rows[place], seed), place))
         stay += places[:smallest]
     return sorted(stay)
+
+
+def _at_least_one(fraction: float, count: int) -> int:
+    return max(1, round(fraction * count)) if fraction else 0
 
 
 def _cut_within_groups(rows: Sequence[Candidate], seed: int) -> list[int]:

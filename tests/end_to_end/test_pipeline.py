@@ -183,8 +183,9 @@ def run_csvs(home: Path, *flags: str) -> Finished:
 
 def documents_only(again: Finished) -> None:
     from preprocess.documents import DocsConfig, create_docs
+    from preprocess.split_rules import SplitRules
 
-    create_docs(DocsConfig(str(again.pictures), str(again.out / 'data'), eval_fraction=0.3))
+    create_docs(DocsConfig(str(again.pictures), str(again.out / 'data'), SplitRules(eval_fraction=0.3)))
 
 
 @pytest.mark.parametrize('command', ['pipeline.py', '-m preprocess.run', '-m trainer.task'])

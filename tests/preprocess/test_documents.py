@@ -13,6 +13,7 @@ from preprocess.documents import DocsConfig, DocsResult, create_docs
 from preprocess.failures import InputError, Interrupted, UsageError
 from preprocess.rows import Row, read_csv
 from preprocess.samples import Reading
+from preprocess.split_rules import SplitRules
 from preprocess.splits import side
 from tests.preprocess.test_files import ODD_NAMES
 
@@ -30,7 +31,9 @@ def flowers(folder: Path, count: int = 100) -> str:
 
 def docs(tmp_path: Path, source: str, **settings: Any) -> DocsResult:
     reading = {name: settings.pop(name) for name in list(settings) if name in Reading.__dataclass_fields__}
-    return create_docs(DocsConfig(source, str(tmp_path / 'docs'), reading=Reading(**reading), **settings))
+    rules = {name: settings.pop(name) for name in list(settings) if name in SplitRules.__dataclass_fields__}
+    config = DocsConfig(source, str(tmp_path / 'docs'), SplitRules(**rules), reading=Reading(**reading), **settings)
+    return create_docs(config)
 
 
 def rows(result: DocsResult, name: str) -> list[Row]:

@@ -6,6 +6,7 @@ from preprocess import provenance
 from preprocess.documents import DocsConfig, create_docs, origins_path
 from preprocess.provenance import Provenance
 from preprocess.rows import Reject, read_csv
+from preprocess.split_rules import SplitRules
 
 
 def reject(row: int, *, source: str = 'out/train_set.csv') -> Reject:
@@ -32,7 +33,7 @@ def test_every_line_of_a_written_set_leads_back_to_its_row(tmp_path: Path) -> No
     ]
     (tmp_path / 'mine.csv').write_text('\n'.join(lines) + '\n')
     written = {row.cell: row.line for row in read_csv(str(tmp_path / 'mine.csv')) if not isinstance(row, Reject)}
-    create_docs(DocsConfig(str(tmp_path / 'mine.csv'), str(tmp_path / 'out'), eval_fraction=0.0))
+    create_docs(DocsConfig(str(tmp_path / 'mine.csv'), str(tmp_path / 'out'), SplitRules(eval_fraction=0.0)))
     rows = [row for row in read_csv(str(tmp_path / 'out' / 'train_set.csv')) if not isinstance(row, Reject)]
     found = provenance.original(
         [reject(row.line) for row in rows], Provenance(origins=origins_path(str(tmp_path / 'out'), 'train'))
