@@ -1,4 +1,4 @@
-"""Where the picture of a cell is: relative paths, the working directory as a second guess, stretches of video."""
+"""Where the picture or recording of a cell is: relative paths, the working directory as a second guess, stretches."""
 
 import os
 import re
@@ -31,6 +31,8 @@ VIDEO_EXTENSIONS = frozenset(
         '.wmv',
     ]
 )
+# ffmpeg's list of the parts of a recording.
+_LIST_EXTENSION = '.txt'
 _NUMBER = r'\d+(?:\.\d*)?|\.\d+'
 _STRETCH = re.compile(rf'(?s)(?P<path>.+)#(?:t=(?P<start>{_NUMBER})(?:,(?P<stop>{_NUMBER}))?|frame=(?P<frame>\d+))')
 _OPEN_STRETCH = re.compile(rf'(?s).+#t=(?:{_NUMBER})')
@@ -38,7 +40,7 @@ _WHOLE_NUMBER = re.compile(rf'\s*(?:{_NUMBER})\s*')
 
 
 class Location(NamedTuple):
-    """What a cell means: the picture or video, the stretch of it, and whether the working directory had it."""
+    """What a cell means: the picture or recording, the stretch of it, and whether the working directory had it."""
 
     uri: str
     start: float | None = None
@@ -52,6 +54,11 @@ def is_video(path: str) -> bool:
     return os.path.splitext(path)[1].lower() in VIDEO_EXTENSIONS
 
 
+def is_recording(path: str) -> bool:
+    """Whether a path is footage's: a video or several joined by `;`, a list of them, or a folder, which ends in `/`."""
+    return path.endswith('/') or is_video(path) or path.lower().endswith(_LIST_EXTENSION)
+
+
 @dataclass(frozen=True)
 class Places:
     """The folder relative paths belong to, and the working directory that may hold them instead."""
@@ -60,14 +67,14 @@ class Places:
     working_dir: str
 
     def find(self, cell: str) -> Location:
-        """Where a cell's picture is; `#t=` and `#frame=` count only after a video no file of the whole name hides."""
+        """Where a cell's picture is; `#t=` and `#frame=` count only after footage no file of the whole name hides."""
         found = _STRETCH.fullmatch(cell) if '#' in cell else None
-        if not found or not is_video(found['path']) or self.holds(cell):
+        if not found or not self._is_recording(found['path']) or self.holds(cell):
             uri, guessed = self._resolve(cell)
-            return Location(uri, from_working_dir=guessed)
+            return Location(uri + self._slash(uri), from_working_dir=guessed)
         uri, guessed = self._resolve(found['path'])
         return Location(
-            uri + cell[len(found['path']) :],
+            uri + self._slash(uri) + cell[len(found['path']) :],
             start=float(found['start']) if found['start'] else None,
             stop=float(found['stop']) if found['stop'] else None,
             frame=int(found['frame']) if found['frame'] else None,
@@ -85,9 +92,18 @@ class Places:
             '#t=' in first
             and _OPEN_STRETCH.fullmatch(first) is not None
             and _WHOLE_NUMBER.fullmatch(second) is not None
-            and is_video(first[: first.rindex('#')])
+            and self._is_recording(first[: first.rindex('#')])
             and not self.holds(first)
         )
+
+    def _is_recording(self, path: str) -> bool:
+        return is_recording(path) or bool(self._slash(self._resolve(path)[0]))
+
+    def _slash(self, uri: str) -> str:
+        """What a folder's path lacks to be told from a picture's; only what has no extension is looked at."""
+        if os.path.splitext(uri)[1] or uri.endswith('/') or files.is_remote(uri):
+            return ''
+        return '/' if os.path.isdir(uri) else ''
 
     def _resolve(self, cell: str) -> tuple[str, bool]:
         path = files.without_scheme(cell)
@@ -95,10 +111,15 @@ class Places:
         if files.is_remote(uri):
             return uri, False
         uri = _plain(uri)
-        if path.startswith('/') or self.working_dir == self.folder or os.path.exists(uri):
+        if path.startswith('/') or self.working_dir == self.folder or _exists(uri):
             return uri, False
         guess = _plain(files.join(self.working_dir, path))
-        return (guess, True) if os.path.exists(guess) else (uri, False)
+        return (guess, True) if _exists(guess) else (uri, False)
+
+
+def _exists(path: str) -> bool:
+    """Whether there is a file of this name, or a first one of several parts."""
+    return os.path.exists(path) or (';' in path and is_video(path) and os.path.exists(path.partition(';')[0]))
 
 
 def _plain(path: str) -> str:

@@ -12,7 +12,7 @@ from preprocess import csv_text, files, splits
 from preprocess.csv_text import Record
 from preprocess.failures import InputError
 from preprocess.labels import Labels, tidy
-from preprocess.locations import Location, Places, is_video
+from preprocess.locations import Location, Places, is_recording
 from preprocess.reasons import REASONS
 
 HEADER_NAMES = frozenset(
@@ -43,7 +43,7 @@ _LIKE_LABEL = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One picture and what is known of it; `uri` is where it is, `cell` how the input names it."""
+    """A picture or stretch of footage and what is known of it; `uri` is where it is, `cell` how the input names it."""
 
     uri: str
     cell: str
@@ -56,11 +56,21 @@ class Row:
     stop: float | None = None
     frame: int | None = None
     from_working_dir: bool = False
+    most: int | None = None  # frames that are taken of it, where a run is limited
 
     @property
     def is_footage(self) -> bool:
-        """Whether it is a video, or a stretch or frame of one, rather than a picture."""
-        return self.start is not None or self.frame is not None or is_video(self.uri)
+        """Whether it is a recording, or a stretch or frame of one, rather than a picture."""
+        return self._is_part or is_recording(self.uri)
+
+    @property
+    def recording(self) -> str:
+        """Of footage, where the whole recording is; of a picture, where that is."""
+        return self.uri[: self.uri.rindex('#')] if self._is_part else self.uri
+
+    @property
+    def _is_part(self) -> bool:
+        return self.start is not None or self.frame is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,8 +318,11 @@ def _split(cell: str) -> str | None:
 
 
 def _with_times(found: Location, fields: _Fields) -> Location:
-    """The location with the stretch that the columns `start` and `stop` give a video."""
-    if fields.start and found.start is None and found.frame is None and is_video(found.uri):
+    """The location with the stretch that the columns `start` and `stop` give a recording."""
+    is_whole = found.start is None and found.frame is None and is_recording(found.uri)
+    if is_whole and fields.stop and not fields.start:
+        raise _Unfit('bad-times', f'a stop, {fields.stop}, without a start')
+    if is_whole and fields.start:
         stretch = f'#t={fields.start},{fields.stop}' if fields.stop else f'#t={fields.start}'
         start, stop = _seconds(fields.start), _seconds(fields.stop) if fields.stop else None
         found = found._replace(uri=found.uri + stretch, start=start, stop=stop)

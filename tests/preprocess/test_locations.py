@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from preprocess.locations import Location, Places, is_video
+from preprocess.locations import Location, Places, is_recording, is_video
 
 
 def places(tmp_path: Path) -> Places:
@@ -126,3 +126,28 @@ def test_videos_are_told_by_their_extension() -> None:
         False,
         False,
     ]
+
+
+def test_a_recording_is_a_video_its_parts_a_list_of_them_or_a_folder(tmp_path: Path) -> None:
+    found = places(tmp_path)
+    (tmp_path / 'here' / 'P5').mkdir()
+    (tmp_path / 'here' / 'a.mp4').touch()
+    (tmp_path / 'here' / 'mylist.txt').touch()
+    assert found.find('P5') == Location(f'{tmp_path}/here/P5/', from_working_dir=True)
+    assert found.find('P5/#t=1,2') == Location(f'{tmp_path}/here/P5/#t=1,2', 1.0, 2.0, from_working_dir=True)
+    assert found.find('P5#t=1,2') == found.find('P5/#t=1,2')
+    assert found.find('mylist.txt#t=3') == Location(f'{tmp_path}/here/mylist.txt#t=3', 3.0, from_working_dir=True)
+    assert found.find('a.mp4;b.mp4#t=3') == Location(f'{tmp_path}/here/a.mp4;b.mp4#t=3', 3.0, from_working_dir=True)
+    assert found.find('gs://b/P5/#t=1,2') == Location('gs://b/P5/#t=1,2', 1.0, 2.0)
+    assert found.is_split_stretch('P5#t=1', '2.5')
+    assert [is_recording(path) for path in ('x.MP4', 'P5/', 'list.txt', 'a.mp4;b.mp4', 'a.jpg', 'P5')] == [
+        *[True] * 4,
+        *[False] * 2,
+    ]
+
+
+def test_a_folder_named_like_a_picture_stays_one(tmp_path: Path) -> None:
+    found = places(tmp_path)
+    (tmp_path / 'csvs' / 'odd.png').mkdir()
+    assert found.find('odd.png') == Location(f'{tmp_path}/csvs/odd.png')
+    assert not is_recording(found.find('odd.png').uri)

@@ -246,6 +246,23 @@ def test_stretches_of_video_are_one_cell_or_two_or_columns(tmp_path: Path) -> No
     ]
 
 
+def test_the_recording_of_a_row_is_its_place_without_the_stretch(tmp_path: Path) -> None:
+    (tmp_path / 'P5').mkdir()
+    lines = 'a.mp4;b.mp4,3,4,WALK\nP5,3,,WALK\nlist.txt,,,WALK\nclip.mp4#frame=7,,,WALK\nP5,,,WALK\n'
+    found = rows(read(tmp_path, 'image,start,stop,label\n' + lines))
+    assert [row.recording.removeprefix(f'{tmp_path}/') for row in found] == [
+        *('a.mp4;b.mp4', 'P5/', 'list.txt', 'clip.mp4', 'P5/'),
+    ]
+    assert all(row.is_footage for row in found)
+    assert rows(read(tmp_path, 'a#t=1.jpg,WALK\n'))[0].recording == f'{tmp_path}/a#t=1.jpg'
+
+
+def test_a_stop_without_a_start_is_no_stretch(tmp_path: Path) -> None:
+    (found,) = read(tmp_path, 'image,start,stop,label\nclip.mp4,,4,WALK\n')
+    assert isinstance(found, Reject)
+    assert (found.reason, found.message) == ('bad-times', 'a stop, 4, without a start')
+
+
 def test_under_a_header_cells_are_joined_only_when_one_is_too_many(tmp_path: Path) -> None:
     found = rows(read(tmp_path, 'image,label\nclip.mp4#t=1,2,WALK\nclip.mp4#t=1,7\n'))
     assert [(row.cell, row.labels) for row in found] == [('clip.mp4#t=1,2', ('WALK',)), ('clip.mp4#t=1', ('7',))]
