@@ -38,11 +38,11 @@ class Style:
 
     def decided(self, answer: Prediction, threshold: float) -> Prediction:
         """The answer with the labels that reach a threshold, and `unsure` when none does."""
-        if answer.error is not None:
+        if answer.prediction is None or answer.label is None:
             return answer
-        candidates = self.names if self.multi_label else (answer.label,)
-        reached = {name for name, score in zip(self.names, answer.scores, strict=True) if score >= threshold}
-        labels = tuple(name for name in candidates if name in reached)
+        names = self.names if self.multi_label else (answer.label,)
+        scores = answer.scores if self.multi_label else (answer.scores[answer.prediction],)
+        labels = tuple(name for name, score in zip(names, scores, strict=True) if score >= threshold)
         return dataclasses.replace(answer, labels=labels or (UNSURE,))
 
     def json(self, answer: Prediction) -> dict[str, Json]:

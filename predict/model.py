@@ -1,9 +1,7 @@
 """A trained model at work: `load(DIR).predict([path | bytes | uint8 array, ...])`."""
 
-import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -12,20 +10,18 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
-from predict import reading
+from predict import streaming
 from predict.answers import Prediction
 from predict.description import Description
 from predict.pictures import Picture, Unusable
 from preprocess.failures import InputError
-from preprocess.image_formats import ImageError
 from preprocess.images import Pixels
 
 # A row of a batch of one differs in its last bits from the same row in a larger batch (oneDNN takes another path);
 # from 3 up they don't differ. Few sizes, because each is compiled once, and small ones, because padding costs time.
-BATCH_SIZES = (4, 8, 16, 32)
+BATCH_SIZES = (4, 8, 16, streaming.BATCH_SIZE)
 Source: TypeAlias = 'str | os.PathLike[str] | bytes | Pixels'
 Scores: TypeAlias = NDArray[np.float32]
-_Decoded: TypeAlias = 'Pixels | Unusable'
 
 
 @dataclass(frozen=True)
@@ -51,37 +47,18 @@ class Model:
 
     def stream(self, pictures: Iterable[Picture | Unusable]) -> Iterator[Prediction]:
         """Answers in order, as they come; pictures are decoded beside the network, one batch ahead of it."""
-        with ThreadPoolExecutor(thread_name_prefix='decode') as decoders:
-            waiting: list[tuple[str, Future[_Decoded]]] = []
-            for batch in _batches(pictures):
-                coming = [(picture.key, decoders.submit(self._decoded, picture)) for picture in batch]
-                yield from self._answers(waiting)
-                waiting = coming
-            yield from self._answers(waiting)
+        return streaming.stream(pictures, self.input_shape, self.answers)
 
-    def _decoded(self, picture: Picture | Unusable) -> _Decoded:
-        if isinstance(picture, Unusable):
-            return picture
-        try:
-            return reading.square(picture.source, self.input_shape)
-        except ImageError as error:
-            return Unusable(picture.key, str(error))
+    def answers(self, squares: Sequence[Pixels]) -> list[Prediction]:
+        """One answer, without a key, for each of up to 32 pictures of the encoder's size."""
+        return [self.prediction(scores) for scores in self.score(_padded(squares))[: len(squares)]]
 
-    def _answers(self, decoding: Sequence[tuple[str, 'Future[_Decoded]']]) -> Iterator[Prediction]:
-        decoded = [(key, future.result()) for key, future in decoding]
-        squares = [pixels for _, pixels in decoded if not isinstance(pixels, Unusable)]
-        scores = iter(self.score(_padded(squares))[: len(squares)] if squares else ())
-        for key, pixels in decoded:
-            if isinstance(pixels, Unusable):
-                yield Prediction(key, error=pixels.error)
-            else:
-                yield self._prediction(key, next(scores))
-
-    def _prediction(self, key: str, scores: Scores) -> Prediction:
+    def prediction(self, scores: Scores) -> Prediction:
+        """The answer that these scores of all classes mean."""
         best = int(np.argmax(scores))
         reached = np.flatnonzero(scores >= self.description.threshold) if self.description.multi_label else [best]
         names = tuple(self.labels[index] for index in reached)
-        return Prediction(key, best, self.labels[best], tuple(scores.tolist()), names)
+        return Prediction('', best, self.labels[best], tuple(scores.tolist()), names)
 
 
 def load(directory: 'str | os.PathLike[str]') -> Model:
@@ -89,18 +66,23 @@ def load(directory: 'str | os.PathLike[str]') -> Model:
     path = os.fspath(directory)
     description = Description.read(path)
     input_shape = description.shape_for_pictures(path)
-    try:
-        loaded = tf.saved_model.load(path)
-    except (OSError, ValueError, KeyError, DecodeError, tf.errors.OpError) as error:
-        raise InputError(
-            f'the SavedModel can not be loaded: {_first_line(error)}', where=path, do='export the model again'
-        ) from error
+    loaded = load_graph(path)
 
     def score(pixels: Pixels) -> Scores:
         # Through `loaded`, which thereby lives as long as the signature that needs its constants.
         return np.asarray(loaded.signatures['pixels'](pixels=tf.constant(pixels))['scores'])
 
     return Model(path, description, input_shape, score)
+
+
+def load_graph(path: str) -> 'tf.types.experimental.Trackable':
+    """The SavedModel as TensorFlow knows it; InputError when it is damaged."""
+    try:
+        return tf.saved_model.load(path)
+    except (OSError, ValueError, KeyError, DecodeError, tf.errors.OpError) as error:
+        raise InputError(
+            f'the SavedModel can not be loaded: {_first_line(error)}', where=path, do='export the model again'
+        ) from error
 
 
 def _keyed(source: Source, place: int, *, bgr: bool) -> Picture:
@@ -118,12 +100,6 @@ def _keyed(source: Source, place: int, *, bgr: bool) -> Picture:
 def _reversed_colours(pixels: Pixels) -> Pixels:
     order = {1: [0], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[pixels.shape[2]]
     return pixels[:, :, order]
-
-
-def _batches(pictures: Iterable[Picture | Unusable]) -> Iterator[tuple[Picture | Unusable, ...]]:
-    coming = iter(pictures)
-    while batch := tuple(itertools.islice(coming, BATCH_SIZES[-1])):
-        yield batch
 
 
 def _padded(squares: Sequence[Pixels]) -> Pixels:

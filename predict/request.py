@@ -23,7 +23,7 @@ def parse(data: bytes, *, where: str) -> list[Picture | Unusable]:
     instances = list(_instances(text))
     if not any(isinstance(instance, dict) for instance in instances):
         raise _not_a_request('no JSON object in it' if text.strip() else 'it is empty', where)
-    return [_picture(instance, str(place)) for place, instance in enumerate(instances)]
+    return [picture(instance, str(place)) for place, instance in enumerate(instances)]
 
 
 def lines(instances: Iterable[dict[str, Json]]) -> Iterator[bytes]:
@@ -66,7 +66,8 @@ def _loaded(text: str) -> Json:
         return None
 
 
-def _picture(instance: Json, place: str) -> Picture | Unusable:
+def picture(instance: Json, place: str) -> Picture | Unusable:
+    """The picture of one instance; without a key it is named by its place."""
     if not isinstance(instance, dict):
         return Unusable(place, 'bad-request: not a JSON object')
     key = instance.get('key', place)
