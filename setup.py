@@ -24,12 +24,19 @@ FAST = [
     'openvino>=2026.0,<2027',
     'nncf>=3.0,<4',  # quantises without torch
 ]
+VIDEO = [
+    'av>=17,<18',  # FFmpeg in a wheel
+]
+AWS = [
+    'boto3>=1.36',  # s3:// paths; conditional writes came with 1.35
+]
 DEV = [
     'pytest>=8',
     'pytest-xdist>=3.6',
     'ruff>=0.6',
     'mypy>=1.11',
     'build>=1.2',
+    'moto[server]>=5.1',  # an S3 for the tests
 ]
 
 setup(
@@ -41,6 +48,13 @@ setup(
     py_modules=['pipeline'],
     package_data={'preprocess': ['mini/*'], 'trainer': ['templates/*']},
     install_requires=TRAIN_AND_PREDICT,
-    extras_require={'beam': BEAM, 'fast': FAST, 'dev': DEV, 'all': BEAM + FAST + DEV},
+    extras_require={
+        'beam': BEAM,
+        'fast': FAST,
+        'video': VIDEO,
+        'aws': AWS,
+        'dev': DEV,
+        'all': BEAM + FAST + VIDEO + AWS + DEV,
+    },
     entry_points={'console_scripts': ['headlight = pipeline:main']},
 )

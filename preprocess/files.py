@@ -15,8 +15,11 @@ from contextlib import AbstractContextManager
 from typing import BinaryIO, Protocol
 
 from preprocess.failures import InputError
+from preprocess.gcs_files import GcsService
 from preprocess.local_files import FileStat as FileStat  # part of this door: callers know files.FileStat alone
 from preprocess.local_files import LocalFiles
+from preprocess.objects import ObjectFiles
+from preprocess.s3_files import S3Service
 
 _SCHEME = re.compile(r'([A-Za-z][A-Za-z0-9+.-]*)://')
 _MAGIC = re.compile(r'[*?[]')
@@ -31,7 +34,7 @@ class Storage(Protocol):
     def is_dir(self, uri: str) -> bool: ...
     def open_read(self, uri: str) -> BinaryIO: ...
     def list_dir(self, uri: str, *, recursive: bool) -> Iterator[FileStat]: ...
-    def entries(self, uri: str) -> list[str]: ...
+    def entries(self, uri: str) -> dict[str, bool]: ...
     def writing_atomic(self, uri: str) -> AbstractContextManager[BinaryIO]: ...
     def create_if_absent(self, uri: str, data: bytes) -> bool: ...
     def delete(self, uri: str) -> None: ...
@@ -40,7 +43,11 @@ class Storage(Protocol):
     def make_dirs(self, uri: str) -> None: ...
 
 
-_STORAGES: dict[str, Storage] = {'file': LocalFiles()}
+_STORAGES: dict[str, Storage] = {
+    'file': LocalFiles(),
+    'gs': ObjectFiles(GcsService()),
+    's3': ObjectFiles(S3Service()),
+}
 
 
 class UnknownStorage(InputError, OSError):
@@ -49,7 +56,7 @@ class UnknownStorage(InputError, OSError):
     def __init__(self, uri: str) -> None:
         known = ', '.join(f'{scheme}://' for scheme in _STORAGES)
         super().__init__(
-            f'no storage is known for {_scheme(uri)}://', where=uri, do=f'use a local path (known: {known})'
+            f'no storage is known for {_scheme(uri)}://', where=uri, do=f'use one of those that are known: {known}'
         )
         self.errno, self.strerror, self.filename = errno.EPROTONOSUPPORT, self.what, uri
 
@@ -134,8 +141,9 @@ def glob(pattern: str) -> list[str]:
     if exists(pattern):
         return [pattern]
     pattern = without_scheme(pattern)
-    start = '/' if pattern.startswith('/') else ''
-    return sorted(path for path in set(_matches(start, pattern.strip('/').split('/'))) if not is_dir(path))
+    place = pattern.partition('://')[2].partition('/')[0] if is_remote(pattern) else ''
+    start = pattern[: pattern.index('://') + 3] + place if place else '/' if pattern.startswith('/') else ''
+    return sorted(set(_matches(start, pattern[len(start) :].strip('/').split('/'))))
 
 
 def write_atomic(uri: str, data: bytes) -> None:
@@ -203,26 +211,33 @@ def _storage(uri: str) -> Storage:
 
 
 def _matches(folder: str, parts: list[str]) -> Iterator[str]:
-    """Paths below `folder` for the parts of a pattern; a part that names an entry as written is that entry."""
+    """Files below `folder` for the parts of a pattern; a part that names an entry as written is that entry."""
     part, *rest = parts
     if part == '**':
         yield from _matches(folder, rest or ['*'])
-        for entry in _visible_entries(folder):
-            if is_dir(below := join(folder, entry)):
-                yield from _matches(below, parts)
+        for entry, is_folder in _entries(folder, part).items():
+            if is_folder:
+                yield from _matches(join(folder, entry), parts)
         return
-    found = [part] if not _MAGIC.search(part) or exists(join(folder, part)) else _fitting(folder, part)
-    for path in (join(folder, entry) for entry in found):
-        if not rest:
-            yield from [path] if exists(path) else []
-        elif is_dir(path):
+    for path, is_folder in _fitting(folder, part):
+        if rest and is_folder:
             yield from _matches(path, rest)
+        elif not rest and not is_folder:
+            yield path
 
 
-def _fitting(folder: str, part: str) -> list[str]:
-    entries = _storage(folder).entries(folder) if part.startswith('.') else _visible_entries(folder)
-    return [entry for entry in entries if fnmatch.fnmatchcase(entry, part)]
+def _fitting(folder: str, part: str) -> Iterator[tuple[str, bool]]:
+    """The entries of a folder that a part of a pattern means, and whether each is a folder."""
+    if not _MAGIC.search(part) or exists(join(folder, part)):
+        if exists(path := join(folder, part)):
+            yield path, is_dir(path)
+        return
+    for entry, is_folder in _entries(folder, part).items():
+        if fnmatch.fnmatchcase(entry, part):
+            yield join(folder, entry), is_folder
 
 
-def _visible_entries(folder: str) -> list[str]:
-    return [entry for entry in _storage(folder).entries(folder) if not entry.startswith('.')]
+def _entries(folder: str, part: str) -> dict[str, bool]:
+    """What is in a folder; hidden names only for a part that asks for them."""
+    found = _storage(folder).entries(folder)
+    return {name: is_folder for name, is_folder in found.items() if part.startswith('.') or not name.startswith('.')}

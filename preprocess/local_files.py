@@ -57,12 +57,13 @@ class LocalFiles:
         """Files of a directory in order of their paths; links are followed, but never in a circle."""
         yield from _walk(uri, recursive=recursive, above=frozenset())
 
-    def entries(self, uri: str) -> list[str]:
-        """Names in a directory, files and directories; none when it isn't one."""
+    def entries(self, uri: str) -> dict[str, bool]:
+        """Names in a directory, and whether each is one itself; none when it isn't one."""
         try:
-            return sorted(os.listdir(uri or '.'))
+            with os.scandir(uri or '.') as found:
+                return dict(sorted((entry.name, entry.is_dir()) for entry in found))
         except (FileNotFoundError, NotADirectoryError):
-            return []
+            return {}
 
     @contextmanager
     def writing_atomic(self, uri: str) -> Iterator[BinaryIO]:
