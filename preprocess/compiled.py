@@ -14,6 +14,8 @@ from preprocess.failures import InputError
 GRAPH_FILE = 'graph.pb'
 MODEL_FILE, MODEL_WEIGHTS_FILE = 'model.xml', 'model.bin'
 INFO_FILE = 'encoder.json'
+# The engine of encoders without a network, whose vectors are the pixels themselves; and its precision.
+PIXEL_ENGINE, PIXEL_PRECISION = 'pixels', 'uint8'
 # Names of the graph's input, uint8[N,H,W,C], and output, float32[N,D].
 PIXELS = 'pixels:0'
 VECTORS = 'vectors:0'
@@ -48,6 +50,21 @@ class CompiledEncoder:
     quantised: str | None = None
 
     @property
+    def is_pixels(self) -> bool:
+        """Whether there is no network: its vectors are the pixels, uint8."""
+        return self.engine == PIXEL_ENGINE
+
+    @property
+    def vector_shape(self) -> tuple[int, ...]:
+        """(D,) float32; (H, W, C) uint8 where they are pixels."""
+        return self.input_shape if self.is_pixels else (self.vector_size,)
+
+    @property
+    def vector_bytes(self) -> int:
+        """How long one vector is."""
+        return self.vector_size * (1 if self.is_pixels else 4)
+
+    @property
     def graph_path(self) -> str:
         """Where the frozen graph is."""
         return files.join(self.directory, GRAPH_FILE)
@@ -60,6 +77,8 @@ class CompiledEncoder:
     @property
     def file_names(self) -> tuple[str, ...]:
         """The names of its files, in the order to copy them: where the last one is, the others are whole."""
+        if self.is_pixels:
+            return (INFO_FILE,)
         return (GRAPH_FILE, *((MODEL_FILE, MODEL_WEIGHTS_FILE) if self.quantised else ()), INFO_FILE)
 
     @classmethod
@@ -88,6 +107,8 @@ class CompiledEncoder:
 
     def is_intact(self) -> bool:
         """Whether the graph is the one that was written with this description."""
+        if self.is_pixels:
+            return True
         try:
             is_model = self.quantised is None or quantised_sha256(self.directory) == self.quantised
             return is_model and files.sha256(self.graph_path) == self.sha256

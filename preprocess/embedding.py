@@ -192,7 +192,7 @@ class _Making:
     def _job(self, inputs: Sequence[Inputs], encoder: CompiledEncoder) -> EmbeddingJob:
         remote = any(files.is_remote(path) for one in inputs for path in [*one.csvs, one.config.image_root or ''])
         about_rows = sum(one.about_rows for one in inputs)
-        vectors = shelves.vectors(self.store, encoder.key, encoder.vector_size)
+        vectors = shelves.vectors(self.store, encoder.key, encoder.vector_bytes)
         refusals = shelves.rejects(self.store, encoder.key)
         known, seen = _listed(vectors, about_rows), _listed(shelves.index(self.store), about_rows, with_rows=True)
         # Refusals meet the same pictures as vectors do: they are cut at the same keys.
@@ -228,9 +228,9 @@ class _Making:
             multi_label=config.multi_label,
             limit=config.limit,
             max_reject_fraction=self.embedding.max_reject_fraction,
-            shards=config.shards or shards.how_many(inputs.about_rows, encoder.vector_size),
+            shards=config.shards or shards.how_many(inputs.about_rows, encoder.vector_bytes),
             encoder=_info(kept_encoders.beside_records(encoder, name.directory)),
-            vector_size=encoder.vector_size,
+            vector_shape=encoder.vector_shape,
             settings=inputs.settings,
             run_id=uuid.uuid4().hex[:12],
             replace=self.replace,

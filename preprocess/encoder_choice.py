@@ -1,6 +1,5 @@
 """The encoder of a run, settled first: what `auto` means, what this machine can do, which quantised graph."""
 
-import dataclasses
 import itertools
 import os
 from collections.abc import Iterable, Sequence
@@ -16,7 +15,7 @@ def settle(
 ) -> EncoderSpec:
     """The spec that every worker and every key goes by; pictures of the first set calibrate what must be calibrated."""
     is_here = jobs.is_local(beam_args)
-    spec = dataclasses.replace(embedding.spec, precision=engines.resolved(embedding.precision, is_here=is_here))
+    spec = embedding.spec_for(is_here=is_here)
     if is_here:
         # Elsewhere the workers see for themselves.
         engines.check_here(spec.engine, spec.precision)

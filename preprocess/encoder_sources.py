@@ -1,4 +1,4 @@
-"""Where an encoder comes from: a Keras application and its weights, `mini`, a model directory, a hub address.
+"""Where an encoder comes from: a Keras application and its weights, `mini`, a directory, a hub address, no network.
 
 A source knows its name, what its vectors depend on (without TensorFlow), and how its graph is made.
 """
@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Protocol
 
-from preprocess import files
+from preprocess import files, pixel_encoders
 from preprocess.applications import APPLICATIONS, Application
 from preprocess.compiled import FrozenGraph
 from preprocess.failures import InputError, UsageError
@@ -184,6 +184,8 @@ def find_source(name: str, weights: str | None) -> Source:
         )
     if name == 'mini':
         return MiniSource()
+    if pixel_encoders.is_pixels(name):
+        return pixel_encoders.find(name)
     handle, is_hub = name.removeprefix('hub:'), name.startswith('hub:')
     if _ADDRESS.match(handle):
         if not is_hub:
@@ -221,7 +223,7 @@ def _checked_weights(weights: str | None) -> str | None:
 
 
 def _choices(name: str) -> str:
-    known = [*APPLICATIONS, 'mini']
+    known = [*APPLICATIONS, 'mini', 'pixels:224x224']
     nearest = difflib.get_close_matches(name, known, n=1)
     meant = f'did you mean {nearest[0]}? ' if nearest else ''
     return f'{meant}choose from {", ".join(known)}, hub:URL or a model directory'

@@ -2,7 +2,8 @@
 
 An encoder is `inception_v3` (or another Keras application), `mini`, `hub:URL`, or the path of a model directory. Such a
 model takes float pictures in 0..1 (hub's convention) or uint8 and answers one vector a picture. Its input size is the
-one its signature fixes; where that leaves it open it is 224, which is said, or what is written behind: `DIR@160`.
+one its signature fixes; where that leaves it open it is 224, which is said, or what is written behind: `DIR@160`. Or it
+is `pixels:HxW`, no network at all: the pixels are kept.
 """
 
 import contextlib
@@ -12,8 +13,8 @@ import hashlib
 import uuid
 from dataclasses import dataclass
 
-from preprocess import children, engines, files, images, settings
-from preprocess.compiled import CompiledEncoder
+from preprocess import children, engines, files, images, pixel_encoders, settings
+from preprocess.compiled import PIXEL_ENGINE, PIXEL_PRECISION, CompiledEncoder
 from preprocess.encoder_sources import Source, find_source
 from preprocess.failures import InputError, UsageError
 from preprocess.progress import Progress, say
@@ -44,6 +45,22 @@ class EncoderSpec:
             raise UsageError('the batch size must be positive', where='--encoder_batch_size', do='leave it out')
         _ = self.way
         find_source(self.name, self.weights)
+        if pixel_encoders.is_pixels(self.name):
+            self._settle_pixels()
+        elif self.engine == PIXEL_ENGINE:
+            raise UsageError(f'{self.name} is no pixels', where='--engine pixels', do='leave it out')
+
+    def _settle_pixels(self) -> None:
+        """No engine computes pixels: none may be asked for."""
+        pixels = PIXEL_ENGINE, PIXEL_PRECISION
+        if (self.engine, self.precision) not in (pixels, ('tensorflow', 'float32')):
+            raise UsageError(
+                f'{self.name} is no network that --engine {self.engine} --precision {self.precision} could run',
+                where='--engine, --precision',
+                do='leave them out',
+            )
+        for field, value in zip(('engine', 'precision'), pixels, strict=True):
+            object.__setattr__(self, field, value)
 
     @property
     def way(self) -> engines.Way:
@@ -137,7 +154,8 @@ def _fill(spec: EncoderSpec, directory: str) -> tuple[str, ...]:
         precision=spec.precision,
         batch_size=spec.batch_size,
     )
-    files.write_atomic(compiled.graph_path, made.graph)
+    if not compiled.is_pixels:
+        files.write_atomic(compiled.graph_path, made.graph)
     compiled.write()
     return made.notes
 

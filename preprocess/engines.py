@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from preprocess import files, heap, openvino_engine, processor
-from preprocess.compiled import PIXELS, VECTORS, CompiledEncoder
+from preprocess.compiled import PIXEL_ENGINE, PIXEL_PRECISION, PIXELS, VECTORS, CompiledEncoder
 from preprocess.failures import InputError, UsageError
 
 Pixels = NDArray[np.uint8]
-Vectors = NDArray[np.float32]
+Vectors = NDArray[np.float32 | np.uint8]
 Run = Callable[[Pixels], Vectors]  # one full batch
 
 
@@ -31,7 +31,7 @@ class Engine(Protocol):
     batch_size: int
 
     def encode(self, pixels: Pixels) -> Vectors:
-        """uint8[n,H,W,C] -> float32[n,D], any n."""
+        """uint8[n,H,W,C] -> float32[n,D], any n; encoders that keep the pixels answer uint8[n,H*W*C]."""
         ...
 
 
@@ -42,13 +42,14 @@ class _FixedBatches:
         self.input_shape = encoder.input_shape
         self.vector_size = encoder.vector_size
         self.batch_size = encoder.batch_size
+        self._dtype = np.uint8 if encoder.is_pixels else np.float32
         self._run = run
 
     def encode(self, pixels: Pixels) -> Vectors:
-        """uint8[n,H,W,C] -> float32[n,D], any n."""
+        """uint8[n,H,W,C] -> float32[n,D] (or the pixels), any n."""
         if pixels.dtype != np.uint8 or pixels.shape[1:] != self.input_shape:
             raise ValueError(f'pixels are {pixels.dtype}{list(pixels.shape)}, not uint8[n, *{self.input_shape}]')
-        vectors = np.empty((len(pixels), self.vector_size), np.float32)
+        vectors: Vectors = np.empty((len(pixels), self.vector_size), self._dtype)
         for start in range(0, len(pixels), self.batch_size):
             some = pixels[start : start + self.batch_size]
             vectors[start : start + len(some)] = self._run(self._padded(some))[: len(some)]
@@ -88,6 +89,11 @@ def _tensorflow(encoder: CompiledEncoder, threads: int | None) -> Run:
     return run
 
 
+def _unchanged(encoder: CompiledEncoder, threads: int | None) -> Run:
+    """The pixels themselves."""
+    return lambda batch: batch.reshape(len(batch), -1)
+
+
 @dataclass(frozen=True)
 class Way:
     """One way to run a graph, and what it needs of the machine."""
@@ -105,6 +111,7 @@ ENGINES: dict[tuple[str, str], Way] = {
     ('openvino', 'float32'): Way(openvino_engine.load, ('openvino',)),
     ('openvino', 'bfloat16'): Way(openvino_engine.load, ('openvino',), needs_bfloat16=True),
     ('openvino', 'int8'): Way(openvino_engine.load, ('openvino',), is_quantised=True),
+    (PIXEL_ENGINE, PIXEL_PRECISION): Way(_unchanged),
 }
 AUTO = 'auto'
 
@@ -114,10 +121,11 @@ def way(engine: str, precision: str) -> Way:
     try:
         return ENGINES[engine, precision]
     except KeyError:
+        choices = [f'--engine {one} --precision {other}' for one, other in ENGINES if one != PIXEL_ENGINE]
         raise UsageError(
             f'no engine {engine} with precision {precision}',
             where='--engine, --precision',
-            do='choose from ' + ', '.join(f'--engine {one} --precision {other}' for one, other in ENGINES),
+            do=f'choose from {", ".join(choices)}',
         ) from None
 
 

@@ -20,7 +20,6 @@ from preprocess.rows import Reject, Row
 # Asking for a file's size is waiting, not work.
 _STAT_THREADS = 32
 _TIMED_PICTURES = 64
-_BYTES_PER_NUMBER = 4
 
 
 @dataclass(frozen=True)
@@ -45,10 +44,10 @@ class Stock:
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast a few pictures went, once everything was loaded, and how many numbers each became."""
+    """How fast a few pictures went, once everything was loaded, and how many bytes each became."""
 
     per_second: float
-    vector_size: int
+    vector_bytes: int
 
 
 def take_stock(config: SetConfig) -> Stock:
@@ -91,7 +90,8 @@ def pace(records: str, stock: Stock) -> Pace | None:
     found = record_sets.find_records([records]).encoder_dir
     if found is None:
         return None
-    engine = engines.load_engine(CompiledEncoder.load(found))
+    encoder = CompiledEncoder.load(found)
+    engine = engines.load_engine(encoder)
     uris = [row.uri for row in stock.rows[:: max(len(stock.rows) // _TIMED_PICTURES, 1)]][:_TIMED_PICTURES]
     if not any(_square(uri, engine) is not None for uri in uris[: engine.batch_size]):
         return None
@@ -99,7 +99,7 @@ def pace(records: str, stock: Stock) -> Pace | None:
     engine.encode(np.zeros((engine.batch_size, *engine.input_shape), np.uint8))
     begun = time.perf_counter()
     timed = _embed(uris, engine)
-    return Pace(timed / (time.perf_counter() - begun), engine.vector_size)
+    return Pace(timed / (time.perf_counter() - begun), encoder.vector_bytes)
 
 
 def time_lines(pictures: int, measured: Pace | None, *, overhead_s: float, training_s: float, steps: int) -> list[str]:
@@ -108,7 +108,7 @@ def time_lines(pictures: int, measured: Pace | None, *, overhead_s: float, train
     if measured:
         embedding_s = pictures / measured.per_second
         total_s += embedding_s
-        megabytes = pictures * measured.vector_size * _BYTES_PER_NUMBER / 1e6
+        megabytes = pictures * measured.vector_bytes / 1e6
         lines.append(
             f'embedding {pictures:,} pictures at {measured.per_second:,.1f}/s here: about {duration(embedding_s)}; '
             f'writes {megabytes:,.1f} MB of records and as much into the store'

@@ -4,7 +4,7 @@ import argparse
 import re
 from dataclasses import dataclass
 
-from preprocess import engines, files
+from preprocess import engines, files, pixel_encoders
 from preprocess.command import FlagParser
 from preprocess.encoders import EncoderSpec
 from preprocess.failures import UsageError
@@ -82,11 +82,16 @@ class EmbeddingConfig:
     @property
     def spec(self) -> EncoderSpec:
         """The encoder asked for, `auto` being what this machine can do; a UsageError when there is no such one."""
+        return self.spec_for(is_here=True)
+
+    def spec_for(self, *, is_here: bool) -> EncoderSpec:
+        """The encoder asked for, where the pictures are embedded on this machine or elsewhere."""
+        computes_here = is_here and not pixel_encoders.is_pixels(self.encoder)
         return EncoderSpec(
             name=self.encoder,
             weights=self.encoder_weights,
             engine=self.engine,
-            precision=engines.resolved(self.precision, is_here=True),
+            precision=engines.resolved(self.precision, is_here=computes_here),
         )
 
 
@@ -147,7 +152,7 @@ def add_embedding_flags(parser: FlagParser) -> None:
     parser.add_argument(
         '--encoder',
         default=DEFAULT_ENCODER,
-        help=f'a Keras application, mini, hub:URL or a model directory (default {DEFAULT_ENCODER})',
+        help=f'a Keras application, mini, hub:URL, a model directory, or pixels:HxW[:gray] (default {DEFAULT_ENCODER})',
     )
     parser.add_argument(
         '--encoder_weights', metavar='FILE', help="a Keras weights file, or random (default: ImageNet's)"

@@ -223,7 +223,7 @@ def _publish(job: SetJob, gathered: _Gathered, rows: Rows, reasons: Mapping[str,
     manifest = Manifest(
         name=job.name.name,
         encoder=job.encoder,
-        vector_shape=(job.vector_size,),
+        vector_shape=job.vector_shape,
         labels=job.labels.names,
         multi_label=job.multi_label,
         shards=tuple(

@@ -31,7 +31,7 @@ class SetJob:
     max_reject_fraction: float
     shards: int
     encoder: EncoderInfo
-    vector_size: int
+    vector_shape: tuple[int, ...]
     settings: Mapping[str, Json]
     run_id: str
     replace: bool = False
@@ -46,6 +46,11 @@ class SetJob:
     def read_tasks(self) -> list[tuple[str, ...]]:
         """CSVs that are read together: each alone, but all at once where a limit is to be spread over them."""
         return [self.csvs] if self.limit is not None else [(path,) for path in self.csvs]
+
+    @property
+    def is_pixels(self) -> bool:
+        """Whether its records hold pixels instead of vectors."""
+        return len(self.vector_shape) == 3
 
     def path(self, file: str) -> str:
         """A finished file beside the records."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from preprocess import files, pieces
 from preprocess.lookup import Located
-from preprocess.pieces import PieceError
+from preprocess.pieces import PieceError, Rows
 from preprocess.records import Record, RecordWriter
 from preprocess.sets import SetJob
 
@@ -61,9 +61,9 @@ class Damaged:
     is_late: bool
 
 
-def how_many(pictures: int, vector_size: int) -> int:
+def how_many(pictures: int, vector_bytes: int) -> int:
     """The number of shards for about so many pictures."""
-    return max(1, -(-pictures * vector_size * 4 // SHARD_BYTES))
+    return max(1, -(-pictures * vector_bytes // SHARD_BYTES))
 
 
 def place(located: Iterable[Located], jobs: Sequence[SetJob]) -> dict[tuple[int, int], list[Placed]]:
@@ -85,11 +85,11 @@ def write_shard(job: SetJob, index: int, placed: Iterable[Placed]) -> ShardWritt
 
     Pieces that turn out to be damaged or gone come back instead, all of them.
     """
-    records, damaged = _gather(placed)
+    records, damaged = _gather(placed, is_pixels=job.is_pixels)
     return damaged or _write(job, index, records)
 
 
-def _gather(placed: Iterable[Placed]) -> tuple[list[tuple[bytes, Record]], list[Damaged]]:
+def _gather(placed: Iterable[Placed], *, is_pixels: bool) -> tuple[list[tuple[bytes, Record]], list[Damaged]]:
     by_piece: dict[str, list[Entry]] = {}
     for block in placed:
         by_piece.setdefault(block.piece, []).extend(block.entries)
@@ -97,7 +97,7 @@ def _gather(placed: Iterable[Placed]) -> tuple[list[tuple[bytes, Record]], list[
     damaged = []
     for piece in sorted(by_piece):
         try:
-            records += _records(piece, by_piece[piece])
+            records += _records(piece, by_piece[piece], is_pixels=is_pixels)
         except PieceError as error:
             pieces.mark_bad(error)
             damaged.append(Damaged(piece, error.why, is_late=True))
@@ -119,11 +119,14 @@ def _write(job: SetJob, index: int, records: list[tuple[bytes, Record]]) -> Shar
     return ShardWritten(index, path, writer.count, writer.bytes, writer.sha256, dict(counts), unlabelled)
 
 
-def _records(path: str, entries: Sequence[Entry]) -> list[tuple[bytes, Record]]:
+def _records(path: str, entries: Sequence[Entry], *, is_pixels: bool) -> list[tuple[bytes, Record]]:
     piece = pieces.open_piece(path)
     positions = sorted({entry.position for entry in entries})
-    vectors = dict(zip(positions, piece.rows(positions).view(np.dtype('<f4')), strict=True))
-    return [
-        (piece.key(entry.position), Record(entry.uri, vectors[entry.position], entry.label_ids, entry.group))
-        for entry in entries
-    ]
+    found = dict(zip(positions, piece.rows(positions), strict=True))
+    return [(piece.key(entry.position), _record(entry, found[entry.position], is_pixels)) for entry in entries]
+
+
+def _record(entry: Entry, row: Rows, is_pixels: bool) -> Record:
+    if is_pixels:
+        return Record(entry.uri, None, entry.label_ids, entry.group, pixels=row.tobytes())
+    return Record(entry.uri, row.view(np.dtype('<f4')), entry.label_ids, entry.group)

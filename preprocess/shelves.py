@@ -17,13 +17,12 @@ from preprocess import files
 from preprocess.files import FileStat
 from preprocess.pieces import KEY_BYTES, Shelf
 
-Vector = NDArray[np.float32]
+Vector = NDArray[np.float32 | np.uint8]
 INDEX = 'index'
 REJECTS = 'rejects'
 ENCODER = 'encoder'
 _HASH_BYTES = 8
 _REJECT_BYTES = 512
-_NUMBER_BYTES = 4
 
 
 class Refusal(NamedTuple):
@@ -39,9 +38,9 @@ def index(store: str) -> Shelf:
     return Shelf(files.join(store, INDEX), 'files', KEY_BYTES)
 
 
-def vectors(store: str, encoder_key: str, vector_size: int) -> Shelf:
+def vectors(store: str, encoder_key: str, vector_bytes: int) -> Shelf:
     """The shelf of an encoder's vectors."""
-    return Shelf(encoder_folder(store, encoder_key), f'vectors {encoder_key}', _NUMBER_BYTES * vector_size)
+    return Shelf(encoder_folder(store, encoder_key), f'vectors {encoder_key}', vector_bytes)
 
 
 def rejects(store: str, encoder_key: str) -> Shelf:
@@ -71,8 +70,8 @@ def file_key(found: FileStat) -> bytes:
 
 
 def vector_row(vector: Vector) -> bytes:
-    """A vector as a piece holds it."""
-    return np.ascontiguousarray(vector, '<f4').tobytes()
+    """A vector, or pixels, as a piece holds them."""
+    return np.ascontiguousarray(vector, np.uint8 if vector.dtype == np.uint8 else '<f4').tobytes()
 
 
 def refusal_row(refusal: Refusal) -> bytes:

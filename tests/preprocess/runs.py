@@ -30,7 +30,7 @@ def config(folder: Path, name: str = 'train', **changed) -> SetConfig:
 
 def make(*sets: SetConfig, folder: Path, machinery=FAKE, existing=Existing.KEEP, **embedding) -> Made:
     embedding.setdefault('max_reject_fraction', 1.0)
-    asked = EmbeddingConfig(encoder=model_dir(folder), **embedding)
+    asked = EmbeddingConfig(**{'encoder': model_dir(folder), **embedding})
     return embed_sets(sets, asked, existing=existing, machinery=machinery)
 
 

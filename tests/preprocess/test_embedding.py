@@ -246,8 +246,8 @@ def test_fewer_shards_than_before_leave_none_of_the_old(folder):
 
 
 def test_the_number_of_shards_follows_the_size():
-    assert shards.how_many(0, 2048) == shards.how_many(8192, 2048) == 1
-    assert shards.how_many(100_000, 2048) == 13
+    assert shards.how_many(0, 8192) == shards.how_many(8192, 8192) == 1
+    assert shards.how_many(100_000, 8192) == 13
 
 
 def test_four_parts_of_one_csv_are_the_whole_once_the_folder_is_moved(folder):

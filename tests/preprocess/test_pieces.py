@@ -20,7 +20,7 @@ def vector(number: int, size: int = 8) -> np.ndarray:
 
 
 def shelf(folder: Path) -> Shelf:
-    return shelves.vectors(str(folder), 'e' * 64, 8)
+    return shelves.vectors(str(folder), 'e' * 64, 32)
 
 
 def add(writer: PieceWriter, number: int, seed: int | None = None) -> None:

@@ -11,7 +11,7 @@ from preprocess.shelves import Refusal
 def test_every_kind_has_its_folder():
     key = '0123456789abcdef' * 4
     assert shelves.index('/s').folder == '/s/index'
-    assert shelves.vectors('/s', key, 2048) == pieces.Shelf('/s/0123456789abcdef', f'vectors {key}', 8192)
+    assert shelves.vectors('/s', key, 8192) == pieces.Shelf('/s/0123456789abcdef', f'vectors {key}', 8192)
     assert shelves.rejects('/s', key).folder == '/s/0123456789abcdef/rejects'
 
 

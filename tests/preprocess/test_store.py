@@ -36,7 +36,7 @@ def folder(tmp_path) -> Path:
 
 
 def write(place: Path, numbers) -> pieces.Piece:
-    writer = PieceWriter(shelves.vectors(str(place), KEY, 4))
+    writer = PieceWriter(shelves.vectors(str(place), KEY, 16))
     for number in numbers:
         writer.add(key(number), shelves.vector_row(np.full(4, number)))
     piece = writer.publish()
@@ -86,7 +86,7 @@ def test_stats_name_the_encoder_and_its_damaged_pieces(tmp_path, capsys):
     spec = EncoderSpec(model_dir(tmp_path))
     place = tmp_path / 'embeddings'
     compile_fake(spec, str(place / spec.key()[:16] / 'encoder'))
-    writer = PieceWriter(shelves.vectors(str(place), spec.key(), 4))
+    writer = PieceWriter(shelves.vectors(str(place), spec.key(), 16))
     writer.add(key(1), shelves.vector_row(np.zeros(4)))
     piece = writer.publish()
     assert piece
