@@ -29,5 +29,16 @@ REASONS: dict[str, str] = {
     'truncated': 'The picture ends before its data does.',
     'corrupt': 'The picture can not be decoded.',
     'too-slow': 'Decoding took longer than the limit for one picture, or ended its process.',
+    # the video in it
+    'not-a-video': 'The bytes begin like no video format.',
+    'no-video-stream': 'The file holds sound or data, but no video.',
+    'no-frames': 'The video holds no frame that could be shown.',
+    'unsupported-codec': 'No decoder here knows how the video is coded.',
+    'non-monotonic-times': 'The clock of the video goes back, or frames have no time: a time names no one frame.',
+    'too-many-frames': 'The video has more frames than the limit.',
+    'beyond-the-end': 'The stretch begins at or behind the end of the recording, or the frame is behind its last.',
+    'no-frame': 'No frame of the stretch is taken at this number of frames a second.',
+    'outside': 'The region of --roi is not within the frame.',
+    'changed': 'The video is not the file it was when its times were read.',
     'nonfinite-embedding': 'The encoder answered with infinities or NaN.',
 }

@@ -1,0 +1,127 @@
+"""One decoder at work: every wanted frame of a pass in order, or why there is none.
+
+A frame is bad when no picture comes of its packet, when FFmpeg marks the picture (it paints over faults it finds), or
+when it rests on such a one. What a frame rests on may be shown after it: then it waits until that came out well.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from av.error import FFmpegError
+from av.video.frame import VideoFrame
+
+from preprocess.containers import said
+from preprocess.decoding_plan import Pass
+from preprocess.packets import Packets
+from preprocess.timelines import Timeline
+
+_NO_PICTURE = 'no picture comes of it'
+
+
+@dataclass(frozen=True)
+class BadFrame:
+    """A frame that is there and can't be decoded; `reason` is a key of preprocess.reasons.REASONS."""
+
+    number: int
+    reason: str
+    message: str
+
+
+Picture = tuple[int, VideoFrame | BadFrame]
+
+
+def run(packets: Packets, timeline: Timeline, one: Pass) -> Iterator[Picture]:
+    """The wanted frames of a pass, in order."""
+    packets.begin(one.key)
+    outcomes = _Outcomes(timeline, one)
+    try:
+        for place in one.places.tolist():
+            yield from outcomes.of(_answers(packets, outcomes, place))
+        yield from outcomes.of(_answers(packets, outcomes, None))
+        yield from outcomes.rest()
+    finally:
+        packets.decoder.flush_buffers()
+
+
+def _answers(packets: Packets, outcomes: '_Outcomes', place: int | None) -> list[VideoFrame]:
+    """The frames that come out when the packet at a place goes in, or at the end."""
+    packet = None if place is None else packets.at(place)
+    try:
+        return packets.decoder.decode(packet)
+    except FFmpegError as error:
+        # Of which packet, several threads tell late; the frame that never comes tells it exactly.
+        outcomes.message = said(error)
+        return []
+
+
+class _Outcomes:
+    """What came of the packets of a pass: frames in order of their times, faults, and what rests on faults."""
+
+    def __init__(self, timeline: Timeline, one: Pass) -> None:
+        self.message = _NO_PICTURE  # FFmpeg's last complaint
+        self._timeline = timeline
+        self._wanted = set(one.wanted.tolist())
+        self._counted = 0
+        self._faults: dict[int, str] = {}  # by place
+        self._held: deque[Picture] = deque()
+        numbers = timeline.numbers[one.places]
+        needed = np.where(np.append(timeline.disposable, True)[numbers], -1, numbers)
+        known = np.maximum(numbers, np.maximum.accumulate(needed))
+        order = np.argsort(numbers, kind='stable')[np.count_nonzero(numbers < 0) :]
+        # Each frame sent, and the frame that must have come out before it is known to rest on no fault.
+        self._expected = deque(zip(numbers[order].tolist(), known[order].tolist(), strict=True))
+        self._known = dict(self._expected)
+
+    def of(self, frames: list[VideoFrame]) -> Iterator[Picture]:
+        """What is known now that these frames have come out."""
+        for frame in frames:
+            number = self._number(frame)
+            self._missed(before=number)
+            if not self._expected or self._expected[0][0] != number:
+                continue  # shown at no time of its own
+            self._expected.popleft()
+            if frame.is_corrupt:
+                self._faults[int(self._timeline.places[number])] = 'its data is damaged'
+            if number in self._wanted:
+                self._held.append((number, frame))
+            yield from self._released(number)
+
+    def rest(self) -> Iterator[Picture]:
+        """What is left when all frames have come out."""
+        self._missed(before=len(self._timeline))
+        yield from self._released(len(self._timeline))
+
+    def _number(self, frame: VideoFrame) -> int:
+        if self._timeline.counted or frame.pts is None:
+            self._counted += 1
+            return self._counted - 1
+        return int(np.searchsorted(self._timeline.pts, frame.pts))
+
+    def _missed(self, *, before: int) -> None:
+        while self._expected and self._expected[0][0] < before:
+            number, _ = self._expected.popleft()
+            self._faults[int(self._timeline.places[number])] = self.message
+            if number in self._wanted:
+                self._held.append((number, BadFrame(number, 'corrupt', self.message)))
+
+    def _released(self, latest: int) -> Iterator[Picture]:
+        """Held frames of which all is known, now that this one has come out."""
+        while self._held and self._known[self._held[0][0]] <= latest:
+            number, picture = self._held.popleft()
+            yield number, self._fault(number) or picture
+
+    def _fault(self, number: int) -> BadFrame | None:
+        """What is wrong with a frame: its own fault, or one in what it rests on."""
+        if not self._faults:
+            return None
+        place = int(self._timeline.places[number])
+        if place in self._faults:
+            return BadFrame(number, 'corrupt', self._faults[place])
+        begin = int(self._timeline.key_places[self._timeline.key_of(number)])
+        below = [int(self._timeline.numbers[fault]) for fault in self._faults if begin <= fault < place]
+        below = [fault for fault in below if not self._timeline.disposable[fault]]
+        if not below:
+            return None
+        return BadFrame(number, 'corrupt', f'it rests on frame {min(below):,}, which can not be decoded')

@@ -1,0 +1,145 @@
+"""Frames of a video as pixels: exactly the ones asked for, the same in whatever pieces they are asked for.
+
+Decoding begins at the keyframe before, leaves out every packet that the wanted frames don't rest on, and ends with the
+last of them. What can't be decoded, and what rests on it, is a BadFrame; the rest goes on.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from av.codec.context import ThreadType
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+
+from preprocess import decoding_plan, images, preparation
+from preprocess.containers import VideoError as VideoError  # part of this door, like survey and BadFrame
+from preprocess.decoding import BadFrame as BadFrame
+from preprocess.decoding import Picture, run
+from preprocess.packets import Packets
+from preprocess.preparation import NOTHING, Preparation, Region
+from preprocess.scaling import Scaler
+from preprocess.surveying import survey as survey
+from preprocess.timelines import Timeline
+
+Pixels = NDArray[np.uint8]
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """A decoded frame."""
+
+    number: int
+    pixels: Pixels
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """How videos are decoded: each by how many threads."""
+
+    threads: int = 1
+
+    def decode(
+        self, uri: str, timeline: Timeline, frames: Sequence[int], shape: Shape, preparation: Preparation = NOTHING
+    ) -> Iterator[Frame | BadFrame]:
+        """Each of the frames, given in ascending order, as uint8[H,W,C]; VideoError when the file fails as a whole."""
+        view = _View.of(uri, timeline, shape, preparation)
+        for number, picture in self._pictures(uri, timeline, np.asarray(frames, np.int64)):
+            yield picture if isinstance(picture, BadFrame) else Frame(number, view.pixels(picture))
+
+    def _pictures(self, uri: str, timeline: Timeline, frames: NDArray[np.int64]) -> Iterator[Picture]:
+        """The frames as they are decoded."""
+        with closing(_packets(uri, timeline, self.threads)) as packets:
+            for one in decoding_plan.passes(timeline, frames):
+                yield from run(packets, timeline, one)
+
+
+def decode(
+    uri: str, timeline: Timeline, frames: Sequence[int], shape: Shape, preparation: Preparation = NOTHING
+) -> Iterator[Frame | BadFrame]:
+    """Each of the frames of a video, given in ascending order, by the default decoder."""
+    return Decoder().decode(uri, timeline, frames, shape, preparation)
+
+
+def splits(timeline: Timeline, frames: Sequence[int], *, most: int) -> list[list[int]]:
+    """The frames in pieces that decode without one another, up to `most` each.
+
+    A piece reaches from one keyframe to another; it is longer only where there is none in between.
+    """
+    numbers = np.asarray(frames, np.int64)
+    keys = np.searchsorted(timeline.keyframes, numbers, 'right')
+    pieces: list[list[int]] = []
+    for group in np.split(numbers, np.flatnonzero(np.diff(keys)) + 1):
+        if pieces and len(pieces[-1]) + len(group) <= most:
+            pieces[-1].extend(group.tolist())
+        elif len(group):
+            pieces.append(group.tolist())
+    return pieces
+
+
+@dataclass(frozen=True)
+class _View:
+    """From a decoded frame to the pixels that are wanted of it."""
+
+    scaler: Scaler
+    shape: Shape
+    preparation: Preparation
+    background: Pixels | None
+
+    @classmethod
+    def of(cls, uri: str, timeline: Timeline, shape: Shape, preparation: Preparation) -> '_View':
+        """The view of one video."""
+        size = preparation.size or (shape[1], shape[0])
+        gray = preparation.gray or shape[2] == 1
+        _check_region(preparation.roi, timeline)
+        scaler = Scaler(timeline, size, gray=gray, roi=preparation.roi)
+        background = None
+        if preparation.background == 'median':
+            background = _background(uri, _Surveyed(timeline), size, gray, preparation.roi)
+        return cls(scaler, shape, preparation, background)
+
+    def pixels(self, frame: VideoFrame) -> Pixels:
+        """The pixels of a frame."""
+        pixels = preparation.finish(self.scaler.pixels(frame), self.preparation, self.background)
+        return pixels if pixels.shape == self.shape else images.fit(pixels, self.shape)
+
+
+class _Surveyed:
+    """A timeline as part of a cache's key: equal where the files are."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        self.timeline = timeline
+        self._bytes = timeline.to_bytes()
+
+    def __hash__(self) -> int:
+        return hash(self._bytes)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Surveyed) and self._bytes == other._bytes
+
+
+@lru_cache(maxsize=8)
+def _background(uri: str, surveyed: _Surveyed, size: tuple[int, int], gray: bool, roi: Region | None) -> Pixels:
+    """The median of frames all over the file."""
+    timeline = surveyed.timeline
+    scaler = Scaler(timeline, size, gray=gray, roi=roi)
+    pictures = Decoder()._pictures(uri, timeline, preparation.background_frames(timeline))
+    frames = [scaler.pixels(picture) for _, picture in pictures if not isinstance(picture, BadFrame)]
+    if not frames:
+        raise VideoError('corrupt', 'no frame could be decoded for its background')
+    return preparation.median(frames)
+
+
+def _check_region(roi: Region | None, timeline: Timeline) -> None:
+    if roi and (roi.x + roi.width > timeline.width or roi.y + roi.height > timeline.height):
+        raise VideoError('outside', f'the region {roi.text} is not within its {timeline.width}x{timeline.height}')
+
+
+def _packets(uri: str, timeline: Timeline, threads: int) -> Packets:
+    packets = Packets(uri, timeline)
+    packets.decoder.thread_count = threads
+    packets.decoder.thread_type = ThreadType.AUTO
+    return packets
