@@ -1,6 +1,7 @@
 """How much moves from each frame of a recording to the next: the mean absolute difference of their gray values."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -14,26 +15,67 @@ _WHITE = np.float32(255)
 
 def difference(frame: Gray, following: Gray) -> float:
     """The mean absolute difference of two frames of gray uint8, white being 1."""
+    if frame.shape != following.shape:
+        raise ValueError(f'frames of {frame.shape} and {following.shape}')
     # Before the subtraction: uint8 would wrap.
     before, after = frame.astype(np.float32) / _WHITE, following.astype(np.float32) / _WHITE
     return float(np.abs(after - before).sum(dtype=np.float64) / frame.size)
 
 
-def of_frames(frames: Iterable[Gray]) -> Signal:
-    """A value for each frame: its difference to the next one; 0 for the last, which has none."""
-    values: list[float] = []
-    before: Gray | None = None
+@dataclass(frozen=True, eq=False)
+class Begun:
+    """The first values of a signal; finding goes on with the frame after them, which can be decoded."""
+
+    values: Signal
+    undecodable: int  # frames before that one
+
+
+NOTHING = Begun(np.zeros(0), 0)
+
+
+class Measuring:
+    """The signal of frames that come one by one, after those that were measured before."""
+
+    def __init__(self, begun: Begun = NOTHING) -> None:
+        self._values = begun.values.tolist()
+        self._before: Gray | None = None
+        self._first = self.frames = len(self._values)
+        self.undecodable = begun.undecodable
+        self._good = len(self._values), begun.undecodable
+
+    def add(self, frame: Gray | None) -> None:
+        """The next frame, None where it can't be decoded."""
+        if self.frames > self._first:
+            alike = frame is not None and self._before is not None
+            self._values.append(difference(self._before, frame) if alike else np.nan)  # type: ignore[arg-type]  # alike
+        if frame is None:
+            self.undecodable += 1
+        else:
+            self._good = len(self._values), self.undecodable
+        self._before = frame
+        self.frames += 1
+
+    def begun(self) -> Begun:
+        """What need not be found again: the values up to the last frame that could be decoded."""
+        count, undecodable = self._good
+        return Begun(np.array(self._values[:count], np.float64), undecodable)
+
+    def signal(self) -> Signal:
+        """A value for each frame: its difference to the next one, 0 for the last, which has none.
+
+        Beside a frame that could not be decoded values lie on the line between those around them.
+        """
+        values = np.array(self._values, np.float64)
+        known = np.isfinite(values)
+        if not known.any():
+            return np.zeros(self.frames)
+        places = np.arange(len(values))
+        return np.append(np.interp(places, places[known], values[known]), 0.0)
+
+
+def of_frames(frames: Iterable[Gray | None]) -> Signal:
+    """The signal of frames that are at hand."""
+    measuring = Measuring()
     for frame in frames:
-        if before is not None:
-            if frame.shape != before.shape:
-                raise ValueError(f'frame {len(values) + 1} is {_size(frame)}, those before it {_size(before)}')
-            values.append(difference(before, frame))
-        before = frame
-    if before is not None:
-        values.append(0.0)
-    return np.array(values, np.float64)
-
-
-def _size(frame: Gray) -> str:
-    height, width = frame.shape[:2]
-    return f'{width}x{height}'
+        measuring.add(frame)
+    return measuring.signal()

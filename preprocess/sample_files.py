@@ -64,7 +64,7 @@ def table(samples: Sequence[Sample], labels: Sequence[str], *, sides: Sequence[s
     by_side = Counter(sample.side for sample in samples)
     lines = [_summed(name, [counts[name, side] for side in sides]) for name in names]
     lines.append(_summed('pictures', [by_side[side] for side in sides]))
-    text = _aligned(['class', *map(printable, sides), 'total'], lines)
+    text = aligned(['class', *map(printable, sides), 'total'], lines)
     by_group = _group_table(samples, names) if {*sides} <= {*SIDES} else ''
     return f'{text}\n\n{by_group}' if by_group else text
 
@@ -72,6 +72,20 @@ def table(samples: Sequence[Sample], labels: Sequence[str], *, sides: Sequence[s
 def printable(text: str) -> str:
     """Text for a terminal: control characters are shown, not obeyed."""
     return ''.join(c if c.isprintable() else c.encode('unicode_escape', 'backslashreplace').decode() for c in text)
+
+
+def aligned(head: Sequence[str], lines: Sequence[Sequence[str | int]]) -> str:
+    """A table of words to the left and numbers to the right."""
+    cells = [list(head), *([f'{cell:,}' if isinstance(cell, int) else cell for cell in line] for line in lines)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    words = [isinstance(cell, str) for cell in lines[0]]
+    return '\n'.join(
+        '  '.join(
+            cell.ljust(width) if is_word else cell.rjust(width)
+            for cell, width, is_word in zip(line, widths, words, strict=True)
+        ).rstrip()
+        for line in cells
+    )
 
 
 def _columns(rows: Sequence[Row], *, with_split: bool) -> list[str]:
@@ -116,17 +130,4 @@ def _group_table(samples: Sequence[Sample], names: Sequence[str]) -> str:
         for side in SIDES
         if any(counts[group, side, name] for name in names)
     ]
-    return _aligned(['group', 'split', *map(printable, names)], lines)
-
-
-def _aligned(head: Sequence[str], lines: Sequence[Sequence[str | int]]) -> str:
-    cells = [list(head), *([f'{cell:,}' if isinstance(cell, int) else cell for cell in line] for line in lines)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    words = [isinstance(cell, str) for cell in lines[0]]
-    return '\n'.join(
-        '  '.join(
-            cell.ljust(width) if is_word else cell.rjust(width)
-            for cell, width, is_word in zip(line, widths, words, strict=True)
-        ).rstrip()
-        for line in cells
-    )
+    return aligned(['group', 'split', *map(printable, names)], lines)

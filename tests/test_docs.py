@@ -15,6 +15,7 @@ COMMANDS = {
     'preprocess.create_docs': ['-m', 'preprocess.create_docs'],
     'preprocess.run': ['-m', 'preprocess.run'],
     'preprocess.store': ['-m', 'preprocess.store'],
+    'preprocess.motion': ['-m', 'preprocess.motion'],
     'trainer.task': ['-m', 'trainer.task'],
     'trainer.evaluate': ['-m', 'trainer.evaluate'],
     'trainer.export': ['-m', 'trainer.export'],

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from preprocess import motion_signal
+from preprocess.motion_signal import Measuring
 
 FISH = Path(__file__).parents[3] / 'shared' / 'reference' / 'fish'
 needs_published = pytest.mark.skipif(not FISH.exists(), reason='the published frames are not beside the checkout')
@@ -52,9 +53,36 @@ def test_the_signal_of_a_long_recording_needs_two_frames_at_a_time() -> None:
     assert motion_signal.of_frames(frames()).tolist() == pytest.approx([1 / 255] * 49 + [0.0], abs=1e-7)
 
 
-def test_frames_of_several_sizes_are_refused() -> None:
-    with pytest.raises(ValueError, match='frame 1 is 3x1, those before it 2x1'):
+def test_frames_of_several_sizes_are_no_recording() -> None:
+    with pytest.raises(ValueError, match='frames of'):
         motion_signal.of_frames([gray([1, 2]), gray([1, 2, 3])])
+
+
+def test_beside_frames_that_can_not_be_decoded_the_signal_runs_straight() -> None:
+    frames = [gray([value]) for value in (0, 51, 51, 51, 0, 0)]
+    frames[2] = None  # type: ignore[call-overload]
+
+    # 0.2 before, 0.2 after; the two values that need frame 2 lie between them.
+    assert motion_signal.of_frames(frames).tolist() == pytest.approx([0.2, 0.2, 0.2, 0.2, 0.0, 0.0], abs=1e-7)
+    assert motion_signal.of_frames([None, *frames[:2], None]).tolist() == pytest.approx([0.2, 0.2, 0.2, 0.0], abs=1e-7)
+    assert motion_signal.of_frames([None, None]).tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize('stop', range(1, 8))
+def test_a_signal_found_in_two_goes_is_the_one_found_in_one(stop: int) -> None:
+    frames = [None if place in (2, 5) else gray([31 * place % 256, 7 * place]) for place in range(8)]
+    first = Measuring()
+    for frame in frames[:stop]:
+        first.add(frame)
+    begun = first.begun()
+
+    again = Measuring(begun)
+    for frame in frames[len(begun.values) :]:
+        again.add(frame)
+
+    assert again.signal().tolist() == motion_signal.of_frames(frames).tolist()
+    assert (again.undecodable, again.frames) == (2, 8)
+    assert stop - 3 < len(begun.values) < stop
 
 
 @needs_published
