@@ -136,6 +136,11 @@ def list_dir(uri: str, *, recursive: bool = False) -> Iterator[FileStat]:
     return _storage(uri).list_dir(without_scheme(uri), recursive=recursive)
 
 
+def entries(uri: str) -> dict[str, bool]:
+    """Names in a directory, and whether each is a directory too; none when it isn't one."""
+    return _storage(uri).entries(without_scheme(uri))
+
+
 def glob(pattern: str) -> list[str]:
     """Files that match `*`, `?`, `[…]`, `**`, sorted; a path that exists as it is written matches itself."""
     if exists(pattern):
