@@ -27,6 +27,7 @@ class Facts(NamedTuple):
     disposable: bool | None = None
     layer: int = 0  # among temporal layers, of which the topmost alone can be left out
     may_begin: bool | None = None
+    shown: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -111,10 +112,15 @@ def _mpeg4(data: bytes, length_bytes: int) -> Facts:
     return Facts(disposable=data[at + 4] >> 6 == _B_PICTURE - 1) if 0 <= at < len(data) - 4 else Facts()
 
 
+def _vp8(data: bytes, length_bytes: int) -> Facts:
+    return Facts(shown=bool(data[0] & 0x10)) if data else Facts()
+
+
 _READERS: dict[str, Callable[[bytes, int], Facts]] = {
     'h264': _h264,
     'hevc': _hevc,
     'mpeg1video': _mpeg2,
     'mpeg2video': _mpeg2,
     'mpeg4': _mpeg4,
+    'vp8': _vp8,
 }

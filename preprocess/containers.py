@@ -101,6 +101,8 @@ def _unopened(head: bytes, error: FFmpegError) -> VideoError:
         return VideoError('empty-file', 'the file has no bytes')
     if isinstance(error, DecoderNotFoundError):
         return VideoError('unsupported-codec', said(error))
+    if isinstance(error, EOFError) and head.startswith(_MAGICS):
+        return VideoError('no-frames', 'it ends behind its headers')
     if head[4:8] in _ISO_BOXES:
         return VideoError('truncated', 'its index (moov) is missing: the recording or copy was not finished')
     if head.startswith(_MAGICS):

@@ -1,5 +1,8 @@
 """One decoder at work: every wanted frame of a pass in order, or why there is none.
 
+Several threads, and hardware, tell of a fault late and lose frames that were well: it only ends their pass (`Trouble`),
+whose frames are then decoded by one thread, where every verdict is exact.
+
 A frame is bad when no picture comes of its packet, when FFmpeg marks the picture (it paints over faults it finds), or
 when it rests on such a one. What a frame rests on may be shown after it: then it waits until that came out well.
 """
@@ -29,39 +32,42 @@ class BadFrame:
     message: str
 
 
+class Trouble(Exception):
+    """Something of this pass can't be decoded, and it isn't sure what."""
+
+
 Picture = tuple[int, VideoFrame | BadFrame]
 
 
-def run(packets: Packets, timeline: Timeline, one: Pass) -> Iterator[Picture]:
-    """The wanted frames of a pass, in order."""
+def run(packets: Packets, timeline: Timeline, one: Pass, *, exact: bool) -> Iterator[Picture]:
+    """The wanted frames of a pass, in order; not `exact`, a fault raises Trouble before any frame that rests on it."""
     packets.begin(one.key)
-    outcomes = _Outcomes(timeline, one)
+    outcomes = _Outcomes(timeline, one, exact=exact)
     try:
         for place in one.places.tolist():
             yield from outcomes.of(_answers(packets, outcomes, place))
         yield from outcomes.of(_answers(packets, outcomes, None))
         yield from outcomes.rest()
     finally:
-        packets.decoder.flush_buffers()
+        packets.reset()
 
 
 def _answers(packets: Packets, outcomes: '_Outcomes', place: int | None) -> list[VideoFrame]:
     """The frames that come out when the packet at a place goes in, or at the end."""
-    packet = None if place is None else packets.at(place)
     try:
-        return packets.decoder.decode(packet)
+        return packets.decoded(place)
     except FFmpegError as error:
-        # Of which packet, several threads tell late; the frame that never comes tells it exactly.
-        outcomes.message = said(error)
+        outcomes.complain(said(error))
         return []
 
 
 class _Outcomes:
     """What came of the packets of a pass: frames in order of their times, faults, and what rests on faults."""
 
-    def __init__(self, timeline: Timeline, one: Pass) -> None:
-        self.message = _NO_PICTURE  # FFmpeg's last complaint
+    def __init__(self, timeline: Timeline, one: Pass, *, exact: bool) -> None:
         self._timeline = timeline
+        self._exact = exact
+        self._complaint = _NO_PICTURE
         self._wanted = set(one.wanted.tolist())
         self._counted = 0
         self._faults: dict[int, str] = {}  # by place
@@ -74,16 +80,22 @@ class _Outcomes:
         self._expected = deque(zip(numbers[order].tolist(), known[order].tolist(), strict=True))
         self._known = dict(self._expected)
 
+    def complain(self, message: str) -> None:
+        """FFmpeg has failed; of which frame, the one that doesn't come out will tell."""
+        if not self._exact:
+            raise Trouble(message)
+        self._complaint = message
+
     def of(self, frames: list[VideoFrame]) -> Iterator[Picture]:
         """What is known now that these frames have come out."""
         for frame in frames:
             number = self._number(frame)
             self._missed(before=number)
-            if not self._expected or self._expected[0][0] != number:
+            if number < 0 or not self._expected or self._expected[0][0] != number:
                 continue  # shown at no time of its own
             self._expected.popleft()
             if frame.is_corrupt:
-                self._faults[int(self._timeline.places[number])] = 'its data is damaged'
+                self._note(number, 'its data is damaged')
             if number in self._wanted:
                 self._held.append((number, frame))
             yield from self._released(number)
@@ -97,14 +109,20 @@ class _Outcomes:
         if self._timeline.counted or frame.pts is None:
             self._counted += 1
             return self._counted - 1
-        return int(np.searchsorted(self._timeline.pts, frame.pts))
+        number = int(np.searchsorted(self._timeline.pts, frame.pts))
+        return number if number < len(self._timeline) and self._timeline.pts[number] == frame.pts else -1
 
     def _missed(self, *, before: int) -> None:
         while self._expected and self._expected[0][0] < before:
             number, _ = self._expected.popleft()
-            self._faults[int(self._timeline.places[number])] = self.message
+            self._note(number, self._complaint)
             if number in self._wanted:
-                self._held.append((number, BadFrame(number, 'corrupt', self.message)))
+                self._held.append((number, BadFrame(number, 'corrupt', self._complaint)))
+
+    def _note(self, number: int, fault: str) -> None:
+        if not self._exact:
+            raise Trouble(fault)
+        self._faults[int(self._timeline.places[number])] = fault
 
     def _released(self, latest: int) -> Iterator[Picture]:
         """Held frames of which all is known, now that this one has come out."""

@@ -1,13 +1,14 @@
-"""The packets of a video by their place in the order of decoding, wherever reading has to begin."""
+"""The packets of a video by their place in the order of decoding, from wherever that has to begin."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import av
+from av.codec.context import ThreadType
 from av.codec.hwaccel import HWAccel
 from av.error import FFmpegError
-from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
 
 from preprocess.containers import VideoError, opened, said
 from preprocess.timelines import Timeline
@@ -22,20 +23,30 @@ _MARGINS_S = (0.0, 1.0, 5.0, 30.0)
 
 
 class Packets:
-    """An open video whose packets are asked for in ascending order, from one keyframe or another."""
+    """An open video whose packets are decoded in ascending order, from one keyframe or another."""
 
-    def __init__(self, uri: str, timeline: Timeline, *, hardware: HWAccel | None = None) -> None:
+    def __init__(self, uri: str, timeline: Timeline, *, threads: int = 1, hardware: HWAccel | None = None) -> None:
         self._uri = uri
         self._timeline = timeline
+        self._threads = threads
         self._hardware = hardware
         self._keys = {int(pts): index for index, pts in enumerate(timeline.key_pts)}
         self._resources = ExitStack()
         self._open()
 
-    @property
-    def decoder(self) -> VideoCodecContext:
-        """What decodes these packets."""
-        return self._video.stream.codec_context
+    def decoded(self, place: int | None) -> list[VideoFrame]:
+        """The frames that come out when the packet at a place, at or behind the last one, goes in; None: the rest."""
+        decoder = self._video.stream.codec_context
+        frames = decoder.decode(None if place is None else self._at(place))
+        if self._hardware:
+            for frame in frames:
+                # A frame on its way out of the hardware loses what its colours mean.
+                frame.colorspace, frame.color_range = decoder.colorspace, decoder.color_range
+        return frames
+
+    def reset(self) -> None:
+        """Make the decoder ready for another keyframe."""
+        self._video.stream.codec_context.flush_buffers()
 
     def close(self) -> None:
         """Close the file."""
@@ -49,8 +60,7 @@ class Packets:
         if not any(self._seek(key, margin) for margin in _MARGINS_S):
             self._open()
 
-    def at(self, place: int) -> 'VideoPacket':
-        """The packet at a place, at or behind the last one asked for."""
+    def _at(self, place: int) -> 'VideoPacket':
         while self._next <= place:
             packet = self._read()
         return packet
@@ -58,6 +68,8 @@ class Packets:
     def _open(self) -> None:
         self._resources.close()
         self._video = self._resources.enter_context(opened(self._uri, hardware=self._hardware))
+        self._video.stream.codec_context.thread_count = self._threads
+        self._video.stream.codec_context.thread_type = ThreadType.AUTO
         self._packets = self._video.container.demux(self._video.stream)
         self._found: VideoPacket | None = None
         self._next = 0

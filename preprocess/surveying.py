@@ -15,6 +15,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from preprocess import bitstreams
+from preprocess.completeness import is_cut_short
 from preprocess.containers import OpenVideo, VideoError, opened, said
 from preprocess.timelines import Timeline
 
@@ -42,23 +43,21 @@ class _Columns:
     hidden: list[bool] = field(default_factory=list)
     not_needed: list[bool] = field(default_factory=list)  # by any other frame of its layer
     layers: list[int] = field(default_factory=list)
-    timeless: bool = False
-    cut: bool = False
+    untimed: list[bool] = field(default_factory=list)
     ticks: int = 1  # of a frame, where nothing tells its time
     states_durations: bool = True
 
     def add(self, packet: 'Packet[VideoStream]', facts: bitstreams.Facts) -> None:
         """Keep what a packet says."""
-        self.timeless = self.timeless or packet.pts is None
+        self.untimed.append(packet.pts is None)
         dts = packet.dts if packet.dts is not None else packet.pts
         self.dts.append(len(self.dts) * self.ticks if dts is None else dts)
         self.pts.append(self.dts[-1] if packet.pts is None else packet.pts)
         self.durations.append(packet.duration or 0)
         self.keys.append(packet.is_keyframe and facts.may_begin is not False)
-        self.hidden.append(packet.is_discard)
+        self.hidden.append(packet.is_discard or facts.shown is False)
         self.not_needed.append(packet.is_disposable if facts.disposable is None else facts.disposable)
         self.layers.append(facts.layer)
-        self.cut = packet.is_corrupt
 
 
 @dataclass(frozen=True)
@@ -86,11 +85,13 @@ class _Look:
 
 def survey(uri: str) -> Timeline:
     """The timeline of a video file; VideoError says why it has none."""
+    if is_cut_short(uri):
+        raise VideoError('truncated', 'the file ends before its own headers say; copy or record it again')
     with opened(uri) as video:
         context = video.stream.codec_context
         columns = _read(video)
         reorders = context.name in _REORDERING and context.reorder_depth > 0
-        counted = columns.timeless or (video.container.format.name in _TIMELESS and reorders)
+        counted = all(columns.untimed) or (video.container.format.name in _TIMELESS and reorders)
         time_base, codec, created = video.stream.time_base or Fraction(1), context.name, _created(video)
     order = _counted(columns) if counted else _ordered(columns, time_base)
     look = _look(uri)
@@ -131,11 +132,10 @@ def _read(video: OpenVideo) -> _Columns:
                 raise VideoError('too-many-frames', f'more than {MAX_FRAMES:,} frames')
     except FFmpegError as error:
         broken = said(error)
-    announced = len(video.stream.index_entries) if video.container.format.name.startswith('mov') else 0
     found = len(columns.pts)
-    if announced > found or (broken and announced) or columns.cut:
-        of = f' of the {announced:,}' if announced > found else ''
-        raise VideoError('truncated', f'the file ends after {found:,}{of} frames; copy or record it again')
+    announced = len(video.stream.index_entries) if video.container.format.name.startswith('mov') else found
+    if announced > found:
+        raise VideoError('truncated', f'{found:,} of its {announced:,} frames are there; copy or record it again')
     if broken:
         raise VideoError('corrupt', f'after {found:,} frames: {broken}')
     if not found:
@@ -146,7 +146,8 @@ def _read(video: OpenVideo) -> _Columns:
 def _ordered(columns: _Columns, time_base: Fraction) -> _Order:
     """The order of times, checked against the order of decoding."""
     pts = np.array(columns.pts, np.int64)
-    shown = ~np.array(columns.hidden, np.bool_)
+    # A packet without a time among others with theirs is the second half of a frame, as camcorders write them.
+    shown = ~(np.array(columns.hidden, np.bool_) | np.array(columns.untimed, np.bool_))
     keys = np.flatnonzero(columns.keys)
     if not len(keys):
         raise VideoError('no-frames', 'it holds no frame that decoding could begin with')

@@ -4,28 +4,31 @@ Decoding begins at the keyframe before, leaves out every packet that the wanted 
 last of them. What can't be decoded, and what rests on it, is a BadFrame; the rest goes on.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from av.codec.context import ThreadType
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from preprocess import decoding_plan, images, preparation
+from preprocess import decoding_plan, hardware, images, preparation
 from preprocess.containers import VideoError as VideoError  # part of this door, like survey and BadFrame
 from preprocess.decoding import BadFrame as BadFrame
-from preprocess.decoding import Picture, run
+from preprocess.decoding import Picture, Trouble, run
 from preprocess.packets import Packets
 from preprocess.preparation import NOTHING, Preparation, Region
 from preprocess.scaling import Scaler
 from preprocess.surveying import survey as survey
 from preprocess.timelines import Timeline
 
+_log = logging.getLogger(__name__)
 Pixels = NDArray[np.uint8]
 Shape = tuple[int, int, int]
+# Stretches between keyframes that are decoded again where the decoder met a fault.
+_KEYS_AGAIN = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,9 +41,10 @@ class Frame:
 
 @dataclass(frozen=True)
 class Decoder:
-    """How videos are decoded: each by how many threads."""
+    """How videos are decoded: each by how many threads, and by hardware where there is any."""
 
     threads: int = 1
+    hardware: bool = True
 
     def decode(
         self, uri: str, timeline: Timeline, frames: Sequence[int], shape: Shape, preparation: Preparation = NOTHING
@@ -51,10 +55,33 @@ class Decoder:
             yield picture if isinstance(picture, BadFrame) else Frame(number, view.pixels(picture))
 
     def _pictures(self, uri: str, timeline: Timeline, frames: NDArray[np.int64]) -> Iterator[Picture]:
-        """The frames as they are decoded."""
-        with closing(_packets(uri, timeline, self.threads)) as packets:
-            for one in decoding_plan.passes(timeline, frames):
-                yield from run(packets, timeline, one)
+        """The frames as they are decoded; those around a fault by one thread, for an exact verdict."""
+        device = hardware.accelerator(timeline.codec) if self.hardware else None
+        exact = self.threads == 1 and device is None
+        with closing(Packets(uri, timeline, threads=self.threads, hardware=device)) as packets:
+            while len(frames):
+                done = -1
+                try:
+                    for one in decoding_plan.passes(timeline, frames):
+                        for number, picture in run(packets, timeline, one, exact=exact):
+                            yield number, picture
+                            done = number
+                    return
+                except Trouble as trouble:
+                    _log.info('%s: %s, after frame %d; decoded again by one thread', uri, trouble, done)
+                frames = frames[frames > done]
+                again = _next_to_decode(timeline, frames) if len(frames) else 0
+                yield from _EXACT._pictures(uri, timeline, frames[:again])
+                frames = frames[again:]
+
+
+_EXACT = Decoder(threads=1, hardware=False)
+
+
+def _next_to_decode(timeline: Timeline, frames: NDArray[np.int64]) -> int:
+    """How many of the frames are decoded again where the decoder met a fault: the fault is among them."""
+    keys = np.searchsorted(timeline.keyframes, frames, 'right')
+    return int(np.searchsorted(keys, keys[0] + _KEYS_AGAIN))
 
 
 def decode(
@@ -126,7 +153,7 @@ def _background(uri: str, surveyed: _Surveyed, size: tuple[int, int], gray: bool
     """The median of frames all over the file."""
     timeline = surveyed.timeline
     scaler = Scaler(timeline, size, gray=gray, roi=roi)
-    pictures = Decoder()._pictures(uri, timeline, preparation.background_frames(timeline))
+    pictures = _EXACT._pictures(uri, timeline, preparation.background_frames(timeline))
     frames = [scaler.pixels(picture) for _, picture in pictures if not isinstance(picture, BadFrame)]
     if not frames:
         raise VideoError('corrupt', 'no frame could be decoded for its background')
@@ -136,10 +163,3 @@ def _background(uri: str, surveyed: _Surveyed, size: tuple[int, int], gray: bool
 def _check_region(roi: Region | None, timeline: Timeline) -> None:
     if roi and (roi.x + roi.width > timeline.width or roi.y + roi.height > timeline.height):
         raise VideoError('outside', f'the region {roi.text} is not within its {timeline.width}x{timeline.height}')
-
-
-def _packets(uri: str, timeline: Timeline, threads: int) -> Packets:
-    packets = Packets(uri, timeline)
-    packets.decoder.thread_count = threads
-    packets.decoder.thread_type = ThreadType.AUTO
-    return packets
