@@ -11,6 +11,7 @@ from preprocess.progress import Progress
 from preprocess.record_sets import RecordSet
 from preprocess.records import Record
 from trainer.metrics import Bools, Floats, Ints
+from trainer.moments import Moments
 
 # Rows are gathered in pieces of this many, so that growing never copies the whole set.
 _PIECE_ROWS = 8192
@@ -25,6 +26,7 @@ class EmbeddedSet:
     vectors: Floats
     label_ids: tuple[tuple[int, ...], ...]
     groups: tuple[str | None, ...]
+    moments: Moments | None = None  # of footage
 
     def __len__(self) -> int:
         return len(self.uris)
@@ -63,6 +65,7 @@ def load(found: RecordSet, name: str, *, every: int = 1) -> EmbeddedSet:
     uris: list[str] = []
     label_ids: list[tuple[int, ...]] = []
     groups: list[str | None] = []
+    moments: list[tuple[str | None, int | None, float | None]] = []
     pieces: list[Floats] = []
     waiting: list[Floats] = []
     with Progress(f'reading the {name} records', total=found.records, unit='records') as progress:
@@ -73,6 +76,7 @@ def load(found: RecordSet, name: str, *, every: int = 1) -> EmbeddedSet:
                 uris.append(record.image_uri)
                 label_ids.append(tuple(sorted(record.label_ids)))
                 groups.append(record.group)
+                moments.append((record.video, record.frame, record.time))
                 waiting.append(record.vector)
             if len(waiting) == _PIECE_ROWS:
                 pieces.append(np.stack(waiting))
@@ -80,7 +84,7 @@ def load(found: RecordSet, name: str, *, every: int = 1) -> EmbeddedSet:
     if waiting:
         pieces.append(np.stack(waiting))
     vectors = np.concatenate(pieces) if pieces else np.zeros((0, found.vector_size or 0), np.float32)
-    return EmbeddedSet(name, tuple(uris), vectors, tuple(label_ids), tuple(groups))
+    return EmbeddedSet(name, tuple(uris), vectors, tuple(label_ids), tuple(groups), Moments.of(moments))
 
 
 def _records(found: RecordSet) -> Iterator[tuple[str, Record]]:

@@ -3,9 +3,11 @@
     image_uri,label,prediction,score_daisy,score_rose
     /pictures/1.jpg,daisy,rose,0.31,0.69
 
-A picture without a label has an empty label cell; several labels of one picture are joined by |. Spreadsheets take a
-cell that begins with = + - @, a tab or a carriage return for a formula, so such a text gets an apostrophe in front, as
-does one that begins with an apostrophe itself: `read` can take off exactly what `write` put there.
+Of footage, `video,frame,time` stand before the scores: the recording, the frame's number in its own file, the second on
+the recording's clock. A picture without a label has an empty label cell; several labels of one picture are joined by |.
+Spreadsheets take a cell that begins with = + - @, a tab or a carriage return for a formula, so such a text gets an
+apostrophe in front, as does one that begins with an apostrophe itself: `read` can take off exactly what `write` put
+there.
 """
 
 import csv
@@ -18,9 +20,11 @@ import numpy as np
 from preprocess import files
 from preprocess.failures import InputError
 from trainer.metrics import Bools, Floats
+from trainer.moments import Moments
 
 _FORMULA_STARTS = ('=', '+', '-', '@', '\t', '\r', '\n', "'")
 _COLUMNS = ('image_uri', 'label', 'prediction')
+_OF_FOOTAGE = ('video', 'frame', 'time')
 _SCORE = 'score_'
 _QUOTE = '"'
 _SPECIAL = frozenset(',"\r\n')
@@ -35,6 +39,7 @@ class Predictions:
     predicted: tuple[str, ...]
     scores: Floats
     label_names: tuple[str, ...]
+    moments: Moments | None = None  # of footage
 
     def __len__(self) -> int:
         return len(self.uris)
@@ -62,13 +67,15 @@ def answers(scores: Floats, label_names: Sequence[str], *, threshold: float | No
 
 def write(path: str, predictions: Predictions) -> None:
     """Write predictions.csv whole or not at all."""
-    header = [*_COLUMNS, *(_SCORE + name for name in predictions.label_names)]
+    moments = predictions.moments
+    more = _OF_FOOTAGE if moments else ()
+    header = [*_COLUMNS, *more, *(_SCORE + name for name in predictions.label_names)]
     with files.writing_atomic(path) as sink:
         sink.write(_line(header))
-        for uri, label, predicted, scores in zip(
-            predictions.uris, predictions.labels, predictions.predicted, predictions.scores.tolist(), strict=True
-        ):
-            sink.write(_line([*map(_safe, (uri, label, predicted)), *(f'{score:.7g}' for score in scores)]))
+        for row, scores in enumerate(predictions.scores.tolist()):
+            said = predictions.uris[row], predictions.labels[row], predictions.predicted[row]
+            where = _where(moments, row) if moments else ()
+            sink.write(_line([*map(_safe, said), *where, *(f'{score:.7g}' for score in scores)]))
 
 
 def read(path: str) -> Predictions:
@@ -82,10 +89,14 @@ def read(path: str) -> Predictions:
             do='write them again with trainer.evaluate',
         )
     header, *body = rows
-    columns = list(zip(*body, strict=True)) or [()] * len(header)
+    columns = [tuple(column) for column in zip(*body, strict=True)] or [()] * len(header)
     uris, labels, predicted = (tuple(map(_as_written, column)) for column in columns[:3])
-    scores = np.array([row[3:] for row in body], np.float32).reshape(len(body), len(header) - 3)
-    return Predictions(uris, labels, predicted, scores, tuple(name.removeprefix(_SCORE) for name in header[3:]))
+    known = len(_COLUMNS) + len(_OF_FOOTAGE)
+    moments = _moments(columns[len(_COLUMNS) : known]) if tuple(header[len(_COLUMNS) : known]) == _OF_FOOTAGE else None
+    first = known if moments else len(_COLUMNS)
+    scores = np.array([row[first:] for row in body], np.float32).reshape(len(body), len(header) - first)
+    names = tuple(name.removeprefix(_SCORE) for name in header[first:])
+    return Predictions(uris, labels, predicted, scores, names, moments)
 
 
 def accuracy_on(predictions: Predictions, truths: Mapping[str, str], uris: Collection[str]) -> float | None:
@@ -108,6 +119,22 @@ def compare(before: Predictions, now: Predictions) -> BeforeAndNow | None:
     common = truths.keys() & set(before.uris)
     then, today = accuracy_on(before, truths, common), accuracy_on(now, truths, common)
     return None if then is None or today is None else BeforeAndNow(len(common), then, today)
+
+
+def _where(moments: Moments, row: int) -> tuple[str, str, str]:
+    """The cells of a row that is footage; empty ones of one that isn't."""
+    if not moments.videos[row]:
+        return '', '', ''
+    return _safe(moments.videos[row]), str(moments.frames[row]), f'{moments.times[row]:.7g}'
+
+
+def _moments(columns: Sequence[Sequence[str]]) -> Moments:
+    videos, frames, times = columns
+    return Moments(
+        tuple(map(_as_written, videos)),
+        np.array([int(frame or 0) for frame in frames], np.int64),
+        np.array([float(time or 0) for time in times], np.float64),
+    )
 
 
 def _joined(chosen: Bools, label_names: Sequence[str]) -> str:

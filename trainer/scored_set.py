@@ -66,6 +66,7 @@ class ScoredSet:
             predicted=predictions.answers(self.scores, names, threshold=self.question.threshold),
             scores=self.scores,
             label_names=names,
+            moments=self.rows.moments,
         )
 
     def confidence(self) -> Floats:

@@ -8,6 +8,7 @@ import pytest
 
 from preprocess.failures import InputError
 from trainer import predictions
+from trainer.moments import Moments
 from trainer.predictions import BeforeAndNow, Predictions
 
 SCORES = np.array([[0.9, 0.1], [0.25, 0.75], [0.5, 0.5]], np.float32)
@@ -88,3 +89,33 @@ def test_accuracy_counts_the_pictures_asked_for() -> None:
 
     assert predictions.accuracy_on(found, found.truths(), {'1', '2'}) == 0.5
     assert predictions.accuracy_on(found, found.truths(), {'9'}) is None
+
+
+def test_of_footage_recording_frame_and_time_stand_before_the_scores_and_come_back(tmp_path: Path) -> None:
+    path = tmp_path / 'predictions.csv'
+    moments = Moments(('=a.mp4', '=a.mp4', ''), np.array([0, 31, 0]), np.array([0.0, 1.0333333, 0.0]))
+    written = Predictions(
+        ('a.mp4#frame=0', 'a.mp4#frame=31', 'z.jpg'), ('a', 'b', ''), ('a', 'b', 'a'), SCORES, ('a', 'b'), moments
+    )
+
+    predictions.write(str(path), written)
+    found = predictions.read(str(path))
+
+    assert path.read_text() == (
+        'image_uri,label,prediction,video,frame,time,score_a,score_b\n'
+        "a.mp4#frame=0,a,a,'=a.mp4,0,0,0.9,0.1\n"
+        "a.mp4#frame=31,b,b,'=a.mp4,31,1.033333,0.25,0.75\n"
+        'z.jpg,,a,,,,0.5,0.5\n'
+    )
+    assert found.moments is not None
+    assert found.moments.videos == moments.videos
+    assert found.moments.frames.tolist() == [0, 31, 0]
+    assert found.moments.times == pytest.approx(moments.times, abs=1e-6)
+    assert (found.label_names, found.scores.tolist()) == (('a', 'b'), SCORES.tolist())
+
+
+def test_predictions_of_footage_without_rows_are_read_as_none(tmp_path: Path) -> None:
+    path = tmp_path / 'predictions.csv'
+    path.write_text('image_uri,label,prediction,video,frame,time,score_a\n')
+
+    assert (len(predictions.read(str(path))), predictions.read(str(path)).label_names) == (0, ('a',))

@@ -1,0 +1,38 @@
+"""Where rows of footage stand: in which recording, at which frame of its file, at which second."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Row i of everything belongs together; a row that is no footage has an empty recording."""
+
+    videos: tuple[str, ...]
+    frames: Ints
+    times: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        if not len(self.videos) == len(self.frames) == len(self.times):
+            raise ValueError(f'{len(self.videos)} recordings, {len(self.frames)} frames, {len(self.times)} times')
+
+    @classmethod
+    def of(cls, rows: Sequence[tuple[str | None, int | None, float | None]]) -> 'Moments | None':
+        """The moments of rows by recording, frame and time; None where none of them is footage."""
+        if not any(video for video, _, _ in rows):
+            return None
+        videos = tuple(video or '' for video, _, _ in rows)
+        frames = np.array([frame or 0 for _, frame, _ in rows], np.int64)
+        return cls(videos, frames, np.array([time or 0.0 for _, _, time in rows], np.float64))
+
+    def by_video(self) -> Iterator[tuple[str, Ints]]:
+        """The rows of each recording in the order of their times; recordings by name."""
+        names = np.array(self.videos, object)
+        for video in sorted({*self.videos} - {''}):
+            rows = np.flatnonzero(names == video)
+            yield video, rows[np.lexsort((self.frames[rows], self.times[rows]))]
