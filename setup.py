@@ -24,6 +24,11 @@ FAST = [
     'openvino>=2026.0,<2027',
     'nncf>=3.0,<4',  # quantises without torch
 ]
+SERVE = [
+    'starlette>=1,<2',
+    'uvicorn>=0.40,<1',
+    'python-multipart>=0.0.20',
+]
 VIDEO = [
     'av>=17,<18',  # FFmpeg in a wheel
 ]
@@ -46,15 +51,16 @@ setup(
     python_requires='>=3.11,<3.14',
     packages=['preprocess', 'trainer', 'predict'],
     py_modules=['pipeline'],
-    package_data={'preprocess': ['mini/*'], 'trainer': ['templates/*']},
+    package_data={'preprocess': ['mini/*'], 'trainer': ['templates/*'], 'predict': ['page/*']},
     install_requires=TRAIN_AND_PREDICT,
     extras_require={
         'beam': BEAM,
         'fast': FAST,
+        'serve': SERVE,
         'video': VIDEO,
         'aws': AWS,
         'dev': DEV,
-        'all': BEAM + FAST + VIDEO + AWS + DEV,
+        'all': BEAM + FAST + SERVE + VIDEO + AWS + DEV,
     },
     entry_points={'console_scripts': ['headlight = pipeline:main']},
 )

@@ -4,7 +4,8 @@ import argparse
 import io
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeAlias
 
 from predict import pictures, request
 from predict.answers import UNSURE, Prediction, Style, visible
@@ -13,10 +14,12 @@ from predict.pictures import Picture, Unusable
 from preprocess import command, files, interrupts, quiet
 from preprocess.command import FlagParser
 from preprocess.failures import InputError, Interrupted, UsageError
+from preprocess.labels import Labels
 from preprocess.progress import Progress
 
 EXIT_SOME_FAILED = 4
 _PROG = 'python -m predict.local'
+Stream: TypeAlias = Callable[[Sequence[Picture | Unusable]], Iterator[Prediction]]
 _EPILOG = """\
 A folder means the pictures in and below it; a pattern in quotes ('shots/*.jpg') is expanded here. `-` reads standard
 input: a picture, or paths, one a line (or ended by NUL, as find -print0 writes them). Names that begin with `-` go
@@ -30,12 +33,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     _check(options)
     named = _named(options)
     _make_printable(as_json=options.json)
-    description = Description.read(options.model_dir)
-    description.shape_for_pictures(options.model_dir)
+    description, stream = _elsewhere(options) if options.endpoint else _here(options.model_dir)
     if options.top_k and options.top_k > len(description.labels):
         raise _mistake(f'--top_k {options.top_k}, but the model has {len(description.labels)} labels', 'give fewer')
     style = Style(description.labels, description.multi_label, options.top_k)
-    answers = _answers(options.model_dir, named)
+    answers = _shown_how_far(_until_stopped(stream(named)), len(named))
     if options.threshold is not None:
         answers = (style.decided(answer, options.threshold) for answer in answers)
     failed = _print_json(answers, style) if options.json else _print_table(answers, style, named)
@@ -47,7 +49,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> FlagParser:
     parser = FlagParser(_PROG, 'Answer pictures with a model.', epilog=_EPILOG)
     parser.add_argument('pictures', nargs='*', metavar='PICTURE', help='a picture, a folder, a pattern, or - for stdin')
-    parser.add_argument('--model_dir', metavar='DIR', required=True, help='the folder that holds saved_model.pb')
+    model = parser.add_mutually_exclusive_group(required=True)
+    model.add_argument('--model_dir', metavar='DIR', help='the folder that holds saved_model.pb')
+    model.add_argument('--endpoint', metavar='URL', help='or a model served elsewhere: .../v1/models/NAME:predict')
+    parser.add_argument('--size', type=int, metavar='N', help="side of an endpoint's squares, if it does not say (299)")
+    parser.add_argument('--input_dict', metavar='FILE', help="dict.txt of an endpoint's model, if it does not say")
     parser.add_argument('--request', metavar='FILE', help='a request.json instead of pictures (- for stdin)')
     parser.add_argument('--json', action='store_true', help='JSON Lines instead of the table')
     parser.add_argument('--top_k', type=int, metavar='N', help='name the N best labels with their scores')
@@ -58,6 +64,10 @@ def _parser() -> FlagParser:
 
 
 def _check(options: argparse.Namespace) -> None:
+    if options.model_dir and (options.size or options.input_dict):
+        raise _mistake('--size and --input_dict are for --endpoint', 'leave them out')
+    if options.size is not None and options.size < 1:
+        raise _mistake(f'--size is 1 or more, got {options.size}', "give the side of the model's squares")
     if options.threshold is not None and not 0 <= options.threshold <= 1:
         raise _mistake(f'--threshold is from 0 to 1, got {options.threshold}', 'give a score, say 0.9')
     if options.top_k is not None and options.top_k < 1:
@@ -84,18 +94,39 @@ def _named(options: argparse.Namespace) -> list[Picture | Unusable]:
     return request.parse(data, where=options.request)
 
 
-def _answers(model_dir: str, named: Sequence[Picture | Unusable]) -> Iterator[Prediction]:
-    with Progress('loading the model'), quiet.loading():
-        # After all that can be wrong without it: TensorFlow takes seconds to load.
-        from predict.model import load
+def _here(model_dir: str) -> tuple[Description, Stream]:
+    """A model in this process, to be loaded after all that can be wrong without it."""
+    description = Description.read(model_dir)
+    description.shape_for_pictures(model_dir)
 
-        model = load(model_dir)
-    answers = _until_stopped(model.stream(named))
+    def stream(named: Sequence[Picture | Unusable]) -> Iterator[Prediction]:
+        with Progress('loading the model'), quiet.loading():
+            # TensorFlow takes seconds to load.
+            from predict.model import load
+
+            model = load(model_dir)
+        return model.stream(named)
+
+    return description, stream
+
+
+def _elsewhere(options: argparse.Namespace) -> tuple[Description, Stream]:
+    """A model that is served somewhere."""
+    from predict import endpoint
+    from predict.remote import Remote
+
+    labels = Labels.read(options.input_dict).names if options.input_dict else ()
+    with Progress('asking the endpoint'):
+        found = endpoint.connect(options.endpoint, Remote(), size=options.size, labels=labels)
+    return found.description, found.stream
+
+
+def _shown_how_far(answers: Iterator[Prediction], count: int) -> Iterator[Prediction]:
     if sys.stdout.isatty():
         # The rows themselves show how far it has come.
         yield from answers
         return
-    with Progress('predicting', total=len(named), unit='pictures') as progress:
+    with Progress('predicting', total=count, unit='pictures') as progress:
         for answer in answers:
             progress.advance(failed=int(answer.error is not None))
             yield answer

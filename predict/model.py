@@ -14,6 +14,7 @@ from predict import streaming
 from predict.answers import Prediction
 from predict.description import Description
 from predict.pictures import Picture, Unusable
+from preprocess import near
 from preprocess.failures import InputError
 from preprocess.images import Pixels
 
@@ -78,7 +79,7 @@ def load(directory: 'str | os.PathLike[str]') -> Model:
 def load_graph(path: str) -> 'tf.types.experimental.Trackable':
     """The SavedModel as TensorFlow knows it; InputError when it is damaged."""
     try:
-        return tf.saved_model.load(path)
+        return tf.saved_model.load(near.tree(path, what='the model'))
     except (OSError, ValueError, KeyError, DecodeError, tf.errors.OpError) as error:
         raise InputError(
             f'the SavedModel can not be loaded: {_first_line(error)}', where=path, do='export the model again'

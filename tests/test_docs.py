@@ -21,6 +21,7 @@ COMMANDS = {
     'trainer.export': ['-m', 'trainer.export'],
     'predict.local': ['-m', 'predict.local'],
     'predict.images_to_json': ['-m', 'predict.images_to_json'],
+    'predict.web': ['-m', 'predict.web'],
 }
 
 

@@ -25,6 +25,7 @@ ENTRY_POINTS = {
     'trainer.export',
     'predict.local',
     'predict.images_to_json',
+    'predict.web',
 }
 BEAM_FILES = {
     'preprocess.transforms',
@@ -110,6 +111,7 @@ def test_the_package_files_stay_empty() -> None:
         ('trainer.evaluate', {'apache_beam', 'tensorflow', 'sklearn', 'matplotlib', 'predict'}),
         ('predict.local', {'apache_beam', 'tensorflow', 'trainer'}),
         ('predict.images_to_json', {'apache_beam', 'tensorflow', 'trainer'}),
+        ('predict.web', {'apache_beam', 'tensorflow', 'trainer', 'starlette', 'uvicorn'}),
         ('preprocess.create_docs', {'apache_beam', 'tensorflow'}),
         ('preprocess.run', {'apache_beam', 'tensorflow'}),
         ('preprocess.store', {'apache_beam', 'tensorflow', 'rich'}),

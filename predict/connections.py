@@ -1,0 +1,136 @@
+"""Clients' connections under guard (uvicorn): idle and slow ones end, and make room for others; an orderly farewell."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Self
+
+import h11
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.config import Config
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
+
+# A request's headers are one small packet. Also how long a connection may be idle between two requests.
+_HEADERS_S = 10.0
+# A client that was refused before it had sent everything may go on for so long, so that it comes to read the answer.
+_LINGER_S = 1.0
+# Between a signal and the end, clients that keep a connection may ask once more, and are told to close it.
+_FAREWELL_S = 1.0
+_LAST_ANSWERS_S = 60
+_LOOK_S = 0.05
+_HEADER_BYTES = 32 << 10
+
+
+@dataclass(frozen=True)
+class Guard:
+    """How many connections there may be, and the app that whoever comes when all of them are busy meets instead."""
+
+    most_connections: int
+    overload: ASGIApp
+
+
+class Guarded(H11Protocol):
+    """One connection. While no request of it is under way it is idle: for a while, unless others need its place."""
+
+    def __init__(
+        self,
+        guard: Guard,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, object],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._guard = guard
+        self._end_at: asyncio.TimerHandle | None = None
+        self.idle_since = 0.0
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request is under way."""
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        if not self._has_room():
+            self.app = self._guard.overload
+        super().connection_made(transport)
+        self._wait(_HEADERS_S)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.is_busy:
+            self._stop_waiting()
+
+    def on_response_complete(self) -> None:
+        is_still_sending = self.conn.their_state is h11.SEND_BODY
+        self._wait(_LINGER_S if is_still_sending else _HEADERS_S)
+        super().on_response_complete()
+        if self.is_busy:  # the next request was here already
+            self._stop_waiting()
+
+    def end_if_idle(self) -> None:
+        """Close it, unless it just became busy."""
+        if not self.is_busy:
+            self.transport.close()
+
+    def _wait(self, seconds: float) -> None:
+        self._stop_waiting()
+        self.idle_since = self.loop.time()
+        self._end_at = self.loop.call_later(seconds, self.end_if_idle)
+
+    def _stop_waiting(self) -> None:
+        if self._end_at:
+            self._end_at.cancel()
+            self._end_at = None
+
+    def _has_room(self) -> bool:
+        """Whether there is a place, if need be that of the connection that has been idle longest."""
+        if len(self.connections) < self._guard.most_connections:
+            return True
+        idle = [other for other in self.connections if isinstance(other, Guarded) and not other.is_busy]
+        if idle:
+            min(idle, key=lambda other: other.idle_since).transport.abort()
+        return bool(idle)
+
+
+class Server(uvicorn.Server):
+    """uvicorn that leaves signals to us, and ends without cutting anybody short."""
+
+    @classmethod
+    def of(cls, app: ASGIApp, guard: Guard) -> Self:
+        """A server for an app."""
+        return cls(
+            Config(
+                app,
+                http=partial(Guarded, guard),  # type: ignore[arg-type]  # it is only ever called
+                ws='none',
+                lifespan='off',
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_keep_alive=int(_HEADERS_S) + 1,
+                timeout_graceful_shutdown=_LAST_ANSWERS_S,
+                h11_max_incomplete_event_size=_HEADER_BYTES,
+            )
+        )
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def farewell(self) -> None:
+        """Let clients that keep a connection ask once more, then end; what was accepted is answered."""
+        deadline = time.monotonic() + _FAREWELL_S
+        while self.server_state.connections and time.monotonic() < deadline:
+            await asyncio.sleep(_LOOK_S)
+        self.should_exit = True

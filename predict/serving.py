@@ -1,0 +1,121 @@
+"""A model at the service of many callers: pictures are decoded beside the network and share its batches."""
+
+import contextlib
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from predict.answers import Prediction
+from predict.batching import Batcher, Batching, Watch
+from predict.description import Description
+from predict.pictures import Picture, Unusable
+from preprocess.decoders import DecoderPool
+from preprocess.image_formats import ImageError
+from preprocess.images import Pixels, Shape
+
+# Longer than the largest picture of the policy takes; who sends worse gets `too-slow`, and holds a decoder no longer.
+DECODE_TIMEOUT_S = 10.0
+
+
+class Answerer(Protocol):
+    """Whatever answers squares of pixels: a model in this process, or a server elsewhere."""
+
+    @property
+    def description(self) -> Description:
+        """Its labels."""
+        ...
+
+    @property
+    def input_shape(self) -> Shape:
+        """The squares it takes."""
+        ...
+
+    def answers(self, squares: Sequence[Pixels]) -> Sequence[Prediction]:
+        """One answer each, without keys."""
+        ...
+
+
+@dataclass(frozen=True)
+class Machinery:
+    """What stands around an answerer: how its batches are made, and how many processes decode."""
+
+    batching: Batching
+    decoders: int
+    watch: Watch = lambda count, seconds: None
+
+
+class Served:
+    """An answerer with its decoders and its line; made ready before the first picture comes."""
+
+    def __init__(self, answerer: Answerer, machinery: Machinery) -> None:
+        self.answerer = answerer
+        self._pool = DecoderPool(answerer.input_shape, children=machinery.decoders, timeout_s=DECODE_TIMEOUT_S)
+        self._threads = ThreadPoolExecutor(machinery.decoders, thread_name_prefix='decode')
+        try:
+            # An empty picture is refused by whichever child gets it: by then all have started.
+            list(self._threads.map(self._refusal, [b''] * machinery.decoders))
+            for size in machinery.batching.sizes:
+                answerer.answers([np.zeros(answerer.input_shape, np.uint8)] * size)
+        except BaseException:
+            self._end_decoders()
+            raise
+        self._batcher: Batcher[Pixels, Prediction] = Batcher(
+            answerer.answers, machinery.batching, watch=machinery.watch
+        )
+
+    @property
+    def in_line(self) -> int:
+        """Pictures accepted and not answered yet."""
+        return self._batcher.in_line
+
+    def submit(self, pictures: Sequence[Picture | Unusable]) -> list['Future[Prediction]']:
+        """An answer for each picture, to come; Busy when there is no room for all of them."""
+        self._batcher.reserve(sum(isinstance(picture, Picture) for picture in pictures))
+        return [self._coming(picture) for picture in pictures]
+
+    def close(self) -> None:
+        """Answer what is in the line, and end."""
+        self._threads.shutdown()
+        self._batcher.close()
+        self._end_decoders()
+
+    def _coming(self, picture: Picture | Unusable) -> 'Future[Prediction]':
+        answer: Future[Prediction] = Future()
+        if isinstance(picture, Unusable):
+            answer.set_result(Prediction('', error=picture.error))
+        else:
+            self._threads.submit(self._decode, picture.source, answer)
+        return answer
+
+    def _decode(self, source: 'str | bytes | Pixels', answer: 'Future[Prediction]') -> None:
+        """Put a picture into the line, or say why it can't be; of those that nobody waits for any more, nothing."""
+        if answer.cancelled():
+            self._batcher.give_up()
+            return
+        try:
+            if not isinstance(source, bytes):
+                raise TypeError('a server takes pictures, never their names')
+            self._batcher.submit(self._pool.decode(source), answer)
+        except Exception as error:  # a decoder that can't be started, say: whoever waits must hear of it
+            self._batcher.give_up()
+            if answer.set_running_or_notify_cancel():
+                _fail(answer, error)
+
+    def _refusal(self, source: bytes) -> None:
+        with contextlib.suppress(ImageError):
+            self._pool.decode(source)
+
+    def _end_decoders(self) -> None:
+        self._threads.shutdown()
+        self._pool.close()
+
+
+def _fail(answer: 'Future[Prediction]', error: Exception) -> None:
+    """A picture's own fault is an answer."""
+    if isinstance(error, ImageError):
+        answer.set_result(Prediction('', error=str(error)))
+    else:
+        answer.set_exception(error)
