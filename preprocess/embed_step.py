@@ -9,11 +9,11 @@ from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
 from preprocess import decoders, pictures, quiet, shards, shelves
+from preprocess.arrivals import Sources
 from preprocess.embedder import Embedded, Embedder, Failed, Lane
 from preprocess.lookup import Located, Wanted
 from preprocess.pictures import Picture
 from preprocess.pieces import PieceWriter
-from preprocess.publishing import Sources
 from preprocess.sets import EmbeddingJob
 from preprocess.shards import Placed
 from preprocess.shelves import Refusal

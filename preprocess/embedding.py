@@ -17,12 +17,14 @@ from preprocess import (
     files,
     jobs,
     kept_encoders,
+    outcomes,
     pieces,
     preflight,
     publishing,
     shards,
     shelves,
 )
+from preprocess.arrivals import Sources
 from preprocess.claims import Claim
 from preprocess.compiled import CompiledEncoder
 from preprocess.display import Display
@@ -32,12 +34,12 @@ from preprocess.engines import Engine
 from preprocess.failures import Failure, InputError, RunFailed, TooManyRejects
 from preprocess.manifest import EncoderInfo, Manifest
 from preprocess.options import STORE, EmbeddingConfig, SetConfig
+from preprocess.outcomes import Outcome
 from preprocess.pieces import Shelf
 from preprocess.preflight import Inputs
 from preprocess.processor import gpus, usable_cores
 from preprocess.progress import Progress, say
 from preprocess.provenance import Provenance
-from preprocess.publishing import Outcome, Sources
 from preprocess.record_sets import is_whole
 from preprocess.set_names import SetName
 from preprocess.sets import EmbeddingJob, SetJob, staging_folder, work_folder
@@ -173,11 +175,11 @@ class _Making:
         for _ in range(_MOST_LOOKS):
             job = self._job(todo, encoder)
             _run(job, self.beam_args)
-            outcomes = [publishing.read_outcome(one) for one in job.sets]
-            _name_damage(outcomes)
-            sources = sources.corrected(outcomes[0].sources)
-            ended += [pair for pair in zip(job.sets, outcomes, strict=True) if not pair[1].must_repeat]
-            todo = [one for one, outcome in zip(todo, outcomes, strict=True) if outcome.must_repeat]
+            found = [outcomes.read(one) for one in job.sets]
+            _name_damage(found)
+            sources = sources.corrected(found[0].sources)
+            ended += [pair for pair in zip(job.sets, found, strict=True) if not pair[1].must_repeat]
+            todo = [one for one, outcome in zip(todo, found, strict=True) if outcome.must_repeat]
             if not todo:
                 say(str(sources))
                 _verify(ended)

@@ -117,11 +117,12 @@ def _name(picture: Picture, known: dict[bytes, bytes]) -> Named | Unnamed:
         entry = shelves.file_key(found)
         if key := known.get(entry):
             return Named(picture, key)
-        is_settled = _is_settled(found)
-        return Named(picture, pictures.content_key(picture.uri), entry if is_settled else None)
+        can_be_known = is_settled(found)
+        return Named(picture, pictures.content_key(picture.uri), entry if can_be_known else None)
     except ImageError as error:
         return Unnamed(picture, Refusal('read', error.reason, error.message))
 
 
-def _is_settled(found: FileStat) -> bool:
+def is_settled(found: FileStat) -> bool:
+    """Whether a file may be known by its time: nothing can have been written to it since within the same tick."""
     return files.is_remote(found.uri) or abs(time.time_ns() - int(found.version)) >= _TICK_NS

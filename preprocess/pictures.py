@@ -4,20 +4,13 @@ import hashlib
 import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from preprocess import files, images, rows, shelves, subsets
-from preprocess.image_formats import ImageError
+from preprocess.access import readable
 from preprocess.rows import Reject, Row
 from preprocess.sets import SetJob
 
-_REASONS: tuple[tuple[type[OSError], str], ...] = (
-    (FileNotFoundError, 'missing'),
-    (NotADirectoryError, 'missing'),
-    (PermissionError, 'forbidden'),
-    (IsADirectoryError, 'is-a-directory'),
-)
 _READ_BYTES = 1 << 20
 
 
@@ -77,12 +70,12 @@ def settle(found: Iterable[tuple[int, Row]], jobs: Sequence[SetJob]) -> Settled:
             job = jobs[set_index]
             # Before their labels are looked up: a row that contradicts this picture's others counts, known or not.
             resolved = rows.resolve_duplicates(same, ignore_case=job.ignore_label_case)
-            refused = resolved.rejects or _unfit(same, job)
+            refused = resolved.rejects or unfit(same, job)
             settled.rejects[set_index] += refused
             if resolved.kept and not refused:
                 kept = resolved.kept
                 settled.duplicates[set_index] += resolved.duplicates
-                uses.append(Use(set_index, _ids(kept, job), kept.group, kept.source, kept.line))
+                uses.append(Use(set_index, ids(kept, job), kept.group, kept.source, kept.line))
         if uses:
             settled.pictures.append(Picture(uri, tuple(uses)))
     return settled
@@ -90,7 +83,7 @@ def settle(found: Iterable[tuple[int, Row]], jobs: Sequence[SetJob]) -> Settled:
 
 def read_bytes(uri: str) -> bytes:
     """A picture's bytes; ImageError says why there are none."""
-    with _readable():
+    with readable():
         # One byte above the limit is enough for the pixel policy to refuse it.
         return files.read_bytes(uri, limit=images.MAX_BYTES + 1)
 
@@ -99,7 +92,7 @@ def content_key(uri: str) -> bytes:
     """The sha256 of what read_bytes gives, without holding it; ImageError says why there is nothing."""
     digest = hashlib.sha256()
     left = images.MAX_BYTES + 1
-    with _readable(), files.open_read(uri) as opened:
+    with readable(), files.open_read(uri) as opened:
         while left and (some := opened.read(min(left, _READ_BYTES))):
             digest.update(some)
             left -= len(some)
@@ -108,17 +101,8 @@ def content_key(uri: str) -> bytes:
 
 def stat(uri: str) -> files.FileStat:
     """A picture's size and version; ImageError says why there is none."""
-    with _readable():
+    with readable():
         return files.stat(uri)
-
-
-@contextmanager
-def _readable() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason = next((reason for kind, reason in _REASONS if isinstance(error, kind)), 'unreadable')
-        raise ImageError(reason, error.strerror or str(error)) from error
 
 
 def _is_own(row: Row | Reject, job: SetJob) -> bool:
@@ -137,8 +121,8 @@ def _checked(row: Row | Reject, job: SetJob) -> Row | Reject:
     return row
 
 
-def _unfit(same: Sequence[Row], job: SetJob) -> list[Reject]:
-    """Equal rows of one picture, each refused for its labels; none when these can be used."""
+def unfit(same: Sequence[Row], job: SetJob) -> list[Reject]:
+    """Equal rows, each refused for its labels; none when these can be used."""
     return [found for row in same if isinstance(found := _label_ids(row, job), Reject)]
 
 
@@ -146,7 +130,8 @@ def _label_ids(row: Row, job: SetJob) -> tuple[int, ...] | Reject:
     return rows.label_ids(row, job.labels, ignore_case=job.ignore_label_case, multi_label=job.multi_label)
 
 
-def _ids(row: Row, job: SetJob) -> tuple[int, ...]:
+def ids(row: Row, job: SetJob) -> tuple[int, ...]:
+    """The class ids of a row whose labels can be used."""
     found = _label_ids(row, job)
     if isinstance(found, Reject):
         raise ValueError(f'a row came through that has no place here: {found}')

@@ -7,12 +7,14 @@ is the median of frames spread over the whole file, prepared the same way up to 
 
 import argparse
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from preprocess.failures import UsageError
+from preprocess.settings import Json
 from preprocess.timelines import Timeline
 
 Pixels = NDArray[np.uint8]
@@ -76,6 +78,21 @@ class Preparation:
             'contrast': self.contrast.removeprefix('none'),
         }
         return ' '.join(f'{name}={value}' for name, value in parts.items() if value)
+
+    def to_json(self) -> dict[str, Json]:
+        """As a manifest holds it: by the names of the flags."""
+        return {
+            'size': f'{self.size[0]}x{self.size[1]}' if self.size else None,
+            'gray': self.gray,
+            'background': self.background,
+            'contrast': self.contrast,
+            'roi': self.roi.text if self.roi else None,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Json]) -> 'Preparation':
+        """What a manifest says."""
+        return from_flags(argparse.Namespace(**value))
 
 
 NOTHING = Preparation()

@@ -6,12 +6,15 @@ one its manifest doesn't vouch for. Every step may be done twice.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, astuple, dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
 
-from preprocess import files, provenance
+from preprocess import files, outcomes, provenance
+from preprocess.arrivals import Arrival, Refused, Repeated, Sources
 from preprocess.failures import RunFailed
+from preprocess.footage_accounts import FootageAccount
 from preprocess.manifest import Examples, Manifest, Rows, Shard
+from preprocess.outcomes import Outcome
 from preprocess.record_sets import sets_in
 from preprocess.records import RecordWriter
 from preprocess.rows import Reject
@@ -23,79 +26,11 @@ DICTIONARY = 'dict.txt'
 
 
 @dataclass(frozen=True)
-class Refused:
-    """Some rejected rows of a set."""
-
-    rejects: tuple[Reject, ...]
-
-
-@dataclass(frozen=True)
-class Repeated:
-    """How many rows of a set were exact repeats."""
-
-    rows: int
-
-
-@dataclass(frozen=True)
-class Sources:
-    """How many pictures came from where; `copies` share the vector of another picture of the same run."""
-
-    from_store: int = 0
-    embedded: int = 0
-    copies: int = 0
-    rejected: int = 0
-
-    def __add__(self, other: 'Sources') -> 'Sources':
-        return Sources(*map(sum, zip(astuple(self), astuple(other), strict=True)))
-
-    def corrected(self, later: 'Sources') -> 'Sources':
-        """With what a later look at the store had to embed because the earlier one had found it damaged."""
-        if not self.pictures:
-            return later
-        return replace(self, from_store=self.from_store - later.embedded, embedded=self.embedded + later.embedded)
-
-    @property
-    def pictures(self) -> int:
-        """All of them."""
-        return self.from_store + self.embedded + self.copies + self.rejected
-
-    def __str__(self) -> str:
-        copies = f'{self.copies:,} copies of these, ' if self.copies else ''
-        return (
-            f'{self.pictures:,} pictures: {self.from_store:,} from the store, {self.embedded:,} embedded, '
-            f'{copies}{self.rejected:,} rejected'
-        )
-
-
-Arrival = ShardWritten | Refused | Repeated | Damaged | Sources
-
-
-@dataclass(frozen=True)
 class RowsRead:
     """How many rows some CSVs gave; written beside the dataflow, so that what an engine loses is noticed."""
 
     rows: int
     from_working_dir: int
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a set ended; `is_published` is False when too many rows were rejected, or when it must be made again.
-
-    `sources` are of all sets that were made together, and so the first one's alone.
-    """
-
-    rows: Rows
-    rejects_by_reason: Mapping[str, int]
-    from_working_dir: int
-    is_published: bool
-    sources: Sources = Sources()
-    damaged: tuple[Damaged, ...] = ()
-
-    @property
-    def must_repeat(self) -> bool:
-        """Whether vectors the records counted on are gone: the next look at the store embeds these pictures anew."""
-        return any(piece.is_late for piece in self.damaged)
 
 
 @dataclass
@@ -105,6 +40,7 @@ class _Gathered:
     duplicates: int = 0
     damaged: set[Damaged] = field(default_factory=set)
     sources: Sources = Sources()
+    footage: FootageAccount = field(default_factory=FootageAccount)
 
     @classmethod
     def of(cls, arrivals: Iterable[Arrival]) -> '_Gathered':
@@ -121,12 +57,23 @@ class _Gathered:
                     gathered.damaged.add(part)
                 case Sources():
                     gathered.sources += part
+                case _:
+                    gathered.footage.add(part)
         gathered.rejects.sort(key=lambda reject: (reject.source, reject.row))
         return gathered
 
     @property
     def written(self) -> int:
         return sum(shard.records for shard in self.shards.values())
+
+    @property
+    def accepted(self) -> int:
+        """Rows: one for every picture, and those of footage that were expanded."""
+        return self.written - self.frames + self.footage.rows
+
+    @property
+    def frames(self) -> int:
+        return sum(shard.frames for shard in self.shards.values())
 
 
 def note_rows_read(job: SetJob, task: int, read: RowsRead) -> None:
@@ -142,20 +89,30 @@ def finish(job: SetJob, arrivals: Iterable[Arrival]) -> None:
         outcome = Outcome(Rows(0, 0, 0, 0), {}, 0, False, gathered.sources, damaged)
     else:
         outcome = replace(_finished(job, gathered), sources=gathered.sources, damaged=damaged)
-    files.write_atomic(_outcome_file(job), json.dumps(asdict(outcome)).encode())
+    outcomes.write(job, outcome)
 
 
 def _finished(job: SetJob, gathered: _Gathered) -> Outcome:
     read = _rows_read(job)
-    rows = _accounted(job, gathered, read)
+    rows, examples = _accounted(job, gathered, read), _examples(job, gathered)
     rows = _with_those_before(job, gathered, rows)
     reasons = dict(sorted(Counter(reject.reason for reject in gathered.rejects).items()))
-    _move_in(job, job.name.rejects(), _jsonl(gathered.rejects))
-    # One part of several may have no rows at all; a set whose every row was rejected is not one.
-    is_published = rows.rejected <= job.max_reject_fraction * rows.read and (rows.accepted > 0 or rows.read == 0)
-    if is_published:
-        _publish(job, gathered, rows, reasons)
-    return Outcome(rows, reasons, read.from_working_dir, is_published)
+    of_frames = provenance.original(gathered.footage.rejects, job.provenance)
+    _move_in(job, job.name.rejects(), _jsonl([*gathered.rejects, *of_frames]))
+    outcome = Outcome(
+        rows,
+        reasons,
+        read.from_working_dir,
+        is_published=False,
+        examples=examples,
+        frame_rejects_by_reason=gathered.footage.by_reason,
+        worst=gathered.footage.worst(),
+        notes=gathered.footage.said(),
+    )
+    if not outcome.is_acceptable(job.max_reject_fraction):
+        return outcome
+    _publish(job, gathered, outcome)
+    return replace(outcome, is_published=True)
 
 
 def _with_those_before(job: SetJob, gathered: _Gathered, rows: Rows) -> Rows:
@@ -163,28 +120,8 @@ def _with_those_before(job: SetJob, gathered: _Gathered, rows: Rows) -> Rows:
     before = provenance.refused_before(job.provenance) if job.limit is None else []
     repeats = job.provenance.duplicates if job.limit is None else 0
     named = provenance.original(gathered.rejects, job.provenance)
-    gathered.rejects = sorted([*before, *named], key=lambda reject: (reject.source, reject.row))
+    gathered.rejects = [*before, *named]
     return Rows(rows.read + len(before) + repeats, rows.accepted, rows.rejected + len(before), rows.duplicate + repeats)
-
-
-def read_outcome(job: SetJob) -> Outcome:
-    """How a set ended; RunFailed when the runner says done and nobody finished it."""
-    try:
-        said = json.loads(files.read_bytes(_outcome_file(job)))
-    except FileNotFoundError:
-        raise RunFailed(
-            'the runner says it is done, but this set was never finished: it lost data',
-            where=job.name.manifest(),
-            do='run the same command with another --runner',
-        ) from None
-    return Outcome(
-        **{
-            **said,
-            'rows': Rows(**said['rows']),
-            'sources': Sources(**said['sources']),
-            'damaged': tuple(Damaged(**piece) for piece in said['damaged']),
-        }
-    )
 
 
 def remove_leftovers(name: SetName, manifest: Manifest) -> None:
@@ -204,22 +141,34 @@ def other_divisions(name: SetName) -> list[SetName]:
 
 def _accounted(job: SetJob, gathered: _Gathered, read: RowsRead) -> Rows:
     """The row accounts; every row that was read must have come out somewhere."""
-    found = gathered.written + len(gathered.rejects) + gathered.duplicates
+    found = gathered.accepted + len(gathered.rejects) + gathered.duplicates
     if found != read.rows:
-        raise RunFailed(
-            f'{read.rows} rows were read, but {found} arrived: the runner lost data',
-            where=job.name.manifest(),
-            do='run the same command with another --runner',
-        )
-    return Rows(read.rows, gathered.written, len(gathered.rejects), gathered.duplicates)
+        raise _lost(job, f'{read.rows} rows were read, but {found} arrived')
+    return Rows(read.rows, gathered.accepted, len(gathered.rejects), gathered.duplicates)
 
 
-def _publish(job: SetJob, gathered: _Gathered, rows: Rows, reasons: Mapping[str, int]) -> None:
+def _examples(job: SetJob, gathered: _Gathered) -> Examples:
+    """The account of frames; every one that a row asked for must have come out somewhere."""
+    footage = gathered.footage
+    expanded, rejected = footage.expanded.total(), footage.rejected.total()
+    if expanded != gathered.frames + rejected:
+        raise _lost(job, f'{expanded} frames were asked for, but {gathered.frames + rejected} arrived')
+    return Examples(gathered.written, rejected, gathered.written + rejected)
+
+
+def _lost(job: SetJob, what: str) -> RunFailed:
+    return RunFailed(
+        f'{what}: the runner lost data', where=job.name.manifest(), do='run the same command with another --runner'
+    )
+
+
+def _publish(job: SetJob, gathered: _Gathered, outcome: Outcome) -> None:
     shards = [gathered.shards.get(index) or _empty_shard(job, index) for index in range(job.shards)]
     names = [job.name.shard_file(shard.index, job.shards) for shard in shards]
     counts = Counter[int]()
     for shard in shards:
         counts.update(shard.counts_per_label)
+    has_footage = bool(gathered.footage.expanded)
     manifest = Manifest(
         name=job.name.name,
         encoder=job.encoder,
@@ -229,13 +178,16 @@ def _publish(job: SetJob, gathered: _Gathered, rows: Rows, reasons: Mapping[str,
         shards=tuple(
             Shard(name, shard.records, shard.bytes, shard.sha256) for name, shard in zip(names, shards, strict=True)
         ),
-        rows=rows,
-        examples=Examples(rows.accepted),
-        rejects_by_reason=reasons,
+        rows=outcome.rows,
+        examples=outcome.examples,
+        rejects_by_reason=outcome.rejects_by_reason,
         counts_per_label={label: counts[place] for place, label in enumerate(job.labels.names)},
         unlabelled=sum(shard.unlabelled for shard in shards),
         settings=job.settings,
         part=job.name.part,
+        sampling=job.sampling.to_json() if has_footage else None,
+        preparation=job.preparation.to_json() if has_footage else None,
+        frame_rejects_by_reason=outcome.frame_rejects_by_reason,
     )
     _move_in(job, job.path(DICTIONARY), job.labels.text().encode())
     _move_in(job, job.name.manifest(), manifest.data())
@@ -278,20 +230,18 @@ def _rows_read(job: SetJob) -> RowsRead:
         try:
             notes.append(RowsRead(**json.loads(files.read_bytes(_read_note(job, task)))))
         except FileNotFoundError:
-            raise RunFailed(
-                f'nobody finished reading {", ".join(job.read_tasks[task])}: the runner lost data',
-                where=job.name.manifest(),
-                do='run the same command with another --runner',
-            ) from None
+            raise _lost(job, f'nobody finished reading {", ".join(job.read_tasks[task])}') from None
     return RowsRead(sum(note.rows for note in notes), sum(note.from_working_dir for note in notes))
 
 
 def _jsonl(rejects: Iterable[Reject]) -> bytes:
+    ordered = sorted(rejects, key=lambda reject: (reject.source, reject.row, reject.last_frame or 0))
     # A path that isn't UTF-8 keeps its surrogates, escaped.
-    return ''.join(json.dumps(_fields(reject)) + '\n' for reject in rejects).encode()
+    return ''.join(json.dumps(_fields(reject)) + '\n' for reject in ordered).encode()
 
 
-def _fields(reject: Reject) -> dict[str, str | int]:
+def _fields(reject: Reject) -> dict[str, str | int | None]:
+    frames = {'frames': reject.frames, 'last_frame': reject.last_frame} if reject.frames else {}
     return {
         'source': reject.source,
         'row': reject.row,
@@ -299,6 +249,7 @@ def _fields(reject: Reject) -> dict[str, str | int]:
         'stage': reject.stage,
         'reason': reject.reason,
         'message': reject.message,
+        **frames,
     }
 
 
@@ -311,7 +262,3 @@ def _move_in(job: SetJob, path: str, data: bytes) -> None:
 
 def _read_note(job: SetJob, task: int) -> str:
     return files.join(job.work, 'read', f'{task}.json')
-
-
-def _outcome_file(job: SetJob) -> str:
-    return files.join(job.work, 'outcome.json')

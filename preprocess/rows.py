@@ -75,7 +75,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A row that was left out: where it stands, the stage that refused it and why."""
+    """A row that was left out: where it stands, the stage that refused it and why.
+
+    Or frames of a row that was accepted: `frames` of them, the first being `uri` and the last `last_frame`.
+    """
 
     source: str
     row: int
@@ -83,6 +86,8 @@ class Reject:
     stage: str
     reason: str
     message: str
+    frames: int = 0
+    last_frame: int | None = None
 
     def __post_init__(self) -> None:
         if self.reason not in REASONS:
@@ -161,8 +166,8 @@ def resolve_duplicates(rows: Sequence[Row], *, ignore_case: bool = False) -> Res
     ordered = sorted(rows, key=lambda row: (row.source, row.line))
     if len({_statement(row, ignore_case) for row in ordered}) == 1:
         return Resolution(ordered[0], [], len(ordered) - 1)
-    said = '; '.join(_said(row) for row in ordered[:_MOST_SHOWN]) + (' …' if len(ordered) > _MOST_SHOWN else '')
-    rejects = [reject(row, stage='duplicates', reason='conflicting-labels', message=said) for row in ordered]
+    quoted = '; '.join(said(row) for row in ordered[:_MOST_SHOWN]) + (' …' if len(ordered) > _MOST_SHOWN else '')
+    rejects = [reject(row, stage='duplicates', reason='conflicting-labels', message=quoted) for row in ordered]
     return Resolution(None, rejects, 0)
 
 
@@ -171,7 +176,8 @@ def _statement(row: Row, ignore_case: bool) -> tuple[frozenset[str], str | None,
     return labels, row.split, row.group
 
 
-def _said(row: Row) -> str:
+def said(row: Row) -> str:
+    """What a row says and where, for those who compare it with another."""
     details = [f'{key} {value}' for key, value in (('split', row.split), ('group', row.group)) if value]
     return f'{row.source}:{row.line} says ' + ', '.join(['|'.join(row.labels) or 'no label', *details])
 

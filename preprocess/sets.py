@@ -9,10 +9,13 @@ from preprocess.embedder import Hands
 from preprocess.engines import Engine
 from preprocess.labels import Labels
 from preprocess.manifest import EncoderInfo
+from preprocess.preparation import NOTHING, Preparation
 from preprocess.provenance import Provenance
+from preprocess.sampling import Sampling
 from preprocess.set_names import SetName
 from preprocess.settings import Json
 from preprocess.stock import Stock
+from preprocess.video_reader import VideoReader
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +37,8 @@ class SetJob:
     vector_shape: tuple[int, ...]
     settings: Mapping[str, Json]
     run_id: str
+    sampling: Sampling = Sampling()
+    preparation: Preparation = NOTHING
     replace: bool = False
     provenance: Provenance = Provenance()
 
@@ -70,6 +75,13 @@ class EmbeddingJob:
     hands: Hands
     decode: str = decoders.DECODE
     decode_timeout_s: float = decoders.TIMEOUT_S
+    reader: VideoReader = VideoReader()
+    retry_rejected: bool = False
+
+    @property
+    def preparation(self) -> Preparation:
+        """What is done to every frame first; the same for all sets, because they share frames."""
+        return self.sets[0].preparation
 
     @property
     def tallies(self) -> str:

@@ -1,18 +1,20 @@
-"""Vectors in pieces -> record files. A shard is a range of content keys, so it is one slice of every piece.
+"""Vectors in pieces -> record files. Of pictures a shard is a range of content keys, so it is one slice of every piece.
 
 Only positions travel through Beam's shuffle. Whoever writes a shard reads its slices and orders the records by the
 content of their pictures: the same pictures give the same shard, whoever embedded them, when and in what order.
 """
 
+import itertools
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from preprocess import files, pieces
+from preprocess import files, frame_shards, pieces
+from preprocess.frame_shards import PlacedFrames
 from preprocess.lookup import Located
 from preprocess.pieces import PieceError, Rows
 from preprocess.records import Record, RecordWriter
@@ -50,6 +52,7 @@ class ShardWritten:
     sha256: str
     counts_per_label: dict[int, int]
     unlabelled: int
+    frames: int = 0  # so many of the records are frames of footage
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +83,22 @@ def place(located: Iterable[Located], jobs: Sequence[SetJob]) -> dict[tuple[int,
     }
 
 
-def write_shard(job: SetJob, index: int, placed: Iterable[Placed]) -> ShardWritten | list[Damaged]:
-    """Read a shard's vectors from their pieces and write its records, ordered by content and uri.
+def write_shard(job: SetJob, index: int, placed: Iterable[Placed | PlacedFrames]) -> ShardWritten | list[Damaged]:
+    """Read a shard's vectors from their pieces and write its records: pictures by content and uri, then frames by time.
 
     Pieces that turn out to be damaged or gone come back instead, all of them.
     """
-    records, damaged = _gather(placed, is_pixels=job.is_pixels)
-    return damaged or _write(job, index, records)
+    everything = list(placed)
+    frames = [one for one in everything if isinstance(one, PlacedFrames)]
+    records, damaged = _gather((one for one in everything if isinstance(one, Placed)), is_pixels=job.is_pixels)
+
+    def note(piece: str, why: str) -> None:
+        damaged.append(Damaged(piece, why, is_late=True))
+
+    try:
+        return _write(job, index, records, frame_shards.records(frames, is_pixels=job.is_pixels, damaged=note), damaged)
+    except _Spoilt:
+        return damaged
 
 
 def _gather(placed: Iterable[Placed], *, is_pixels: bool) -> tuple[list[tuple[bytes, Record]], list[Damaged]]:
@@ -107,16 +119,34 @@ def _gather(placed: Iterable[Placed], *, is_pixels: bool) -> tuple[list[tuple[by
     return records, damaged
 
 
-def _write(job: SetJob, index: int, records: list[tuple[bytes, Record]]) -> ShardWritten:
+class _Spoilt(Exception):
+    """Records are missing, so those that were written are of no use."""
+
+
+def _write(
+    job: SetJob, index: int, pictures: list[tuple[bytes, Record]], frames: Iterator[Record], damaged: list[Damaged]
+) -> ShardWritten:
     # Every attempt writes a file of its own: a bundle that is done again must not meet its first try.
     path = files.join(job.work, 'shards', f'{index:05d}-{uuid.uuid4().hex}')
     counts: Counter[int] = Counter()
+    unlabelled = 0
     with RecordWriter(path) as writer:
-        for _, record in records:
+        for record in itertools.chain((record for _, record in pictures), frames):
             writer.write(record)
             counts.update(record.label_ids)
-    unlabelled = sum(1 for _, record in records if not record.label_ids)
-    return ShardWritten(index, path, writer.count, writer.bytes, writer.sha256, dict(counts), unlabelled)
+            unlabelled += not record.label_ids
+        if damaged:
+            raise _Spoilt
+    return ShardWritten(
+        index=index,
+        path=path,
+        records=writer.count,
+        bytes=writer.bytes,
+        sha256=writer.sha256,
+        counts_per_label=dict(counts),
+        unlabelled=unlabelled,
+        frames=writer.count - len(pictures),
+    )
 
 
 def _records(path: str, entries: Sequence[Entry], *, is_pixels: bool) -> list[tuple[bytes, Record]]:

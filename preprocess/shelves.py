@@ -69,6 +69,12 @@ def file_key(found: FileStat) -> bytes:
     return path_key(found.uri) + hashlib.sha256(seen).digest()[: KEY_BYTES - _HASH_BYTES]
 
 
+def whole_file_key(found: FileStat) -> bytes:
+    """A file whose entry is the sha256 of all of its bytes, however many: a picture's is of no more than are read."""
+    key = file_key(found)
+    return key[:_HASH_BYTES] + hashlib.sha256(b'whole' + key).digest()[: KEY_BYTES - _HASH_BYTES]
+
+
 def vector_row(vector: Vector) -> bytes:
     """A vector, or pixels, as a piece holds them."""
     return np.ascontiguousarray(vector, np.uint8 if vector.dtype == np.uint8 else '<f4').tobytes()

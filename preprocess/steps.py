@@ -6,10 +6,10 @@ from typing import Literal, TypeAlias
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
-from preprocess import interrupts, publishing
+from preprocess import interrupts
+from preprocess.arrivals import Arrival, Refused, Sources
 from preprocess.failures import Interrupted
 from preprocess.pictures import Picture
-from preprocess.publishing import Refused, Sources
 from preprocess.rows import Reject
 from preprocess.sets import EmbeddingJob
 from preprocess.shelves import Refusal
@@ -18,7 +18,7 @@ from preprocess.tally import Tally
 _COUNTERS = 'headlight'
 # The side exit for what goes straight to the finish of its set; Beam reads the types off the annotations.
 ARRIVALS = 'arrivals'
-Arrived: TypeAlias = beam.pvalue.TaggedOutput[Literal['arrivals'], tuple[int, publishing.Arrival]]
+Arrived: TypeAlias = beam.pvalue.TaggedOutput[Literal['arrivals'], tuple[int, Arrival]]
 
 
 class Step(beam.DoFn):
@@ -63,6 +63,6 @@ class Step(beam.DoFn):
             raise Interrupted('interrupted', where='the workers', do='run the same command again')
 
 
-def arrival(arrival: publishing.Arrival) -> Arrived:
+def arrival(arrival: Arrival) -> Arrived:
     """What concerns all sets goes to the finish of the first."""
     return beam.pvalue.TaggedOutput(ARRIVALS, (0, arrival))

@@ -13,11 +13,12 @@ import apache_beam as beam
 from apache_beam.utils.windowed_value import WindowedValue
 
 from preprocess import lookup, pictures, pieces, publishing, shards, shelves
+from preprocess.arrivals import Arrival, Repeated, Sources
 from preprocess.embed_step import Embed
 from preprocess.lookup import Named, Unnamed, Wanted
 from preprocess.pictures import Picture
 from preprocess.pieces import PieceError, PieceWriter
-from preprocess.publishing import Repeated, RowsRead, Sources
+from preprocess.publishing import RowsRead
 from preprocess.rows import Reject, Row
 from preprocess.sets import EmbeddingJob
 from preprocess.shards import Placed
@@ -232,9 +233,7 @@ class _WriteShard(Step):
     """Everything that belongs into one shard -> the shard, under a temporary name."""
 
     @carried
-    def process(
-        self, shard: tuple[tuple[int, int], Iterable[list[Placed]]]
-    ) -> Iterator[tuple[int, publishing.Arrival]]:
+    def process(self, shard: tuple[tuple[int, int], Iterable[list[Placed]]]) -> Iterator[tuple[int, Arrival]]:
         (set_index, index), blocks = shard
         written = shards.write_shard(self._job.sets[set_index], index, (placed for block in blocks for placed in block))
         if isinstance(written, shards.ShardWritten):
@@ -248,7 +247,7 @@ class _Finish(Step):
     """All that became of a set -> its manifest, its rejects, its shards under their names."""
 
     @carried
-    def process(self, arrived: tuple[int, Iterable[publishing.Arrival]]) -> Iterator[int]:
+    def process(self, arrived: tuple[int, Iterable[Arrival]]) -> Iterator[int]:
         set_index, arrivals = arrived
         publishing.finish(self._job.sets[set_index], arrivals)
         yield set_index

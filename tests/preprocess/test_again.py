@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from preprocess import decoders, files, interrupts, kept_encoders, lookup, pictures, pieces, shards, upkeep
+from preprocess.arrivals import Sources
 from preprocess.compiled import CompiledEncoder
 from preprocess.embedding import Existing, Machinery, embed_sets
 from preprocess.failures import Interrupted, RunFailed, TooManyRejects
+from preprocess.image_formats import ImageError
 from preprocess.options import EmbeddingConfig
-from preprocess.publishing import Sources
 from tests.preprocess.fakes import FAKE, FakeEngine, compile_fake, draw, model_dir, picture
 from tests.preprocess.runs import (
     config,
@@ -393,11 +394,11 @@ def test_a_piece_that_vanishes_between_two_looks_is_looked_for_again(folder, cou
     (first,) = embed(config(folder), folder=folder, machinery=counted.machinery)
     gather = shards._gather
 
-    def compact_first(placed):
+    def compact_first(placed, **kind):
         monkeypatch.setattr(shards, '_gather', gather)
         (piece,) = vector_pieces(folder / 'out')
         piece.rename(piece.with_name('another.piece'))
-        return gather(placed)
+        return gather(placed, **kind)
 
     monkeypatch.setattr(shards, '_gather', compact_first)
     assert again(folder, counted) == Sources(from_store=30)
@@ -424,7 +425,7 @@ def test_a_piece_that_vanishes_before_it_is_read_is_found_in_the_one_that_replac
 def test_a_store_that_is_damaged_at_every_look_ends_the_run(folder, counted, monkeypatch):
     embed(config(folder), folder=folder)
 
-    def lose(placed):
+    def lose(placed, **kind):
         return [], [shards.Damaged('/store/x.piece', '', is_late=True)]
 
     monkeypatch.setattr(shards, '_gather', lose)
@@ -442,7 +443,7 @@ def test_a_file_that_changes_between_its_naming_and_its_embedding_speaks_for_its
         if uri.endswith('00003.png'):
             return picture(77)
         if uri.endswith('copy.png'):
-            raise pictures.ImageError('missing', 'it went away')
+            raise ImageError('missing', 'it went away')
         return read(uri)
 
     monkeypatch.setattr(pictures, 'read_bytes', change_meanwhile)

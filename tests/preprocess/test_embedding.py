@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from preprocess import files, images, interrupts, pieces, publishing, shards, transforms
+from preprocess.arrivals import Refused
 from preprocess.compiled import CompiledEncoder
 from preprocess.embedding import Existing, embed_sets
 from preprocess.failures import InputError, Interrupted, RunFailed, TooManyRejects
@@ -478,8 +479,8 @@ def test_a_run_that_ends_while_shards_get_their_names_leaves_nothing_that_passes
 def test_rows_the_runner_lost_are_noticed(folder, monkeypatch):
     take = publishing._Gathered.of
 
-    def lose_one_reject(arrivals):
-        return take([arrival for arrival in arrivals if not isinstance(arrival, publishing.Refused)])
+    def lose_one_reject(arrived):
+        return take([arrival for arrival in arrived if not isinstance(arrival, Refused)])
 
     write_csv(folder, 'train.csv', ['pics/gone.png,cat', 'pics/00000.png,cat'])
     monkeypatch.setattr(publishing._Gathered, 'of', lose_one_reject)
@@ -489,7 +490,7 @@ def test_rows_the_runner_lost_are_noticed(folder, monkeypatch):
 
 
 def test_a_set_the_runner_never_finished_is_noticed(folder, monkeypatch):
-    monkeypatch.setattr(publishing, 'finish', lambda job, arrivals: None)
+    monkeypatch.setattr(publishing, 'finish', lambda job, arrived: None)
     with pytest.raises(RunFailed, match='never finished'):
         embed(config(folder), folder=folder)
 

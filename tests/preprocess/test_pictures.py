@@ -31,7 +31,7 @@ def job(index: int = 0, *, part: Part | None = None, **changed) -> SetJob:
         'max_reject_fraction': 0.05,
         'shards': 1,
         'encoder': ENCODER,
-        'vector_size': 6,
+        'vector_shape': (6,),
         'settings': {},
         'run_id': 'r',
     }
