@@ -104,26 +104,36 @@ def _keep(made: Quantised, spec: EncoderSpec, store: str) -> None:
 
 def _made(spec: EncoderSpec, uris: Uris, folder: str) -> Quantised:
     base = encoders.compile_in_child(dataclasses.replace(spec, precision='float32'), os.path.join(folder, 'float32'))
+    quantised = quantise(base, uris, os.path.join(folder, 'quantised'))
+    named = dataclasses.replace(spec, quantised=quantised.quantised)
+    encoder = dataclasses.replace(quantised, key=named.key(), precision=spec.precision)
+    encoder.write()
+    return Quantised(named, encoder)
+
+
+def quantise(base: CompiledEncoder, uris: Uris, directory: str) -> CompiledEncoder:
+    """A float32 encoder in int8, in a local directory that is made for it; it keeps its key, which is to be changed."""
+    engines.check_installed(_MODULES, where='--precision int8')
     pixels = _calibration_pixels(uris, base.input_shape)
-    pixels_path, directory = os.path.join(folder, 'pixels.npy'), os.path.join(folder, 'quantised')
-    np.save(pixels_path, pixels)
     os.mkdir(directory)
-    with Progress(f'quantising the encoder {spec.canonical}, calibrated on {len(pixels)} pictures'):
+    with (
+        Progress(f'quantising the encoder {base.spec}, calibrated on {len(pixels)} pictures'),
+        tempfile.NamedTemporaryFile(suffix='.npy') as kept,
+    ):
+        np.save(kept.name, pixels)
         notes = children.ask(
             'preprocess.quantising_child',
-            {'graph': base.graph_path, 'pixels': pixels_path, 'directory': directory},
+            {'graph': base.graph_path, 'pixels': kept.name, 'directory': directory},
             doing='quantising the encoder',
-            where=f'--engine {spec.engine} --precision {spec.precision}',
+            where='--engine openvino --precision int8',
         )
     for note in notes:
         say(note)
-    named = dataclasses.replace(spec, quantised=quantised_sha256(directory))
     files.copy(base.graph_path, os.path.join(directory, GRAPH_FILE))
-    encoder = dataclasses.replace(
-        base, directory=directory, key=named.key(), precision=spec.precision, quantised=named.quantised
-    )
+    sha256 = quantised_sha256(directory)
+    encoder = dataclasses.replace(base, directory=directory, engine='openvino', precision='int8', quantised=sha256)
     encoder.write()
-    return Quantised(named, encoder)
+    return encoder
 
 
 def _calibration_pixels(uris: Uris, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
