@@ -28,11 +28,11 @@ _CLOCK_SLACK_S = 2.0
 
 def part_uris(uri: str) -> tuple[str, ...]:
     """The files of a recording in order: `a.mp4;b.mp4` and a list as they say, a folder by the names in it."""
-    if files.is_dir(uri):
-        return _folder_parts(uri)
     if uri.lower().endswith('.txt'):
         return _list_parts(uri)
-    if ';' not in uri or files.exists(uri):
+    if not is_video(uri) and files.is_dir(uri):
+        return _folder_parts(uri)
+    if ';' not in uri or (not files.is_remote(uri) and files.exists(uri)):
         return (uri,)
     first, *others = (part.strip() for part in uri.split(';'))
     parts = [first, *(files.join(files.parent(first), part) for part in others)]
@@ -73,17 +73,19 @@ def _list_parts(path: str) -> tuple[str, ...]:
 
 def _listed(path: str) -> Iterator[str]:
     for number, line in enumerate(files.read_text(path).splitlines(), start=1):
-        found = _LIST_LINE.fullmatch(line)
-        if not found or line.lstrip().startswith('#') or found[1] in _IGNORED_WORDS:
+        if not line.strip() or line.lstrip().startswith('#'):
             continue
-        if found[1] != 'file' or not found[2]:
+        found = _LIST_LINE.fullmatch(line)
+        if found and found[1] in _IGNORED_WORDS:
+            continue
+        if not found or found[1] != 'file' or not found[2]:
             raise InputError(
                 f'{line.strip()!r} is not understood',
                 where=f'{path}:{number}',
                 do="keep the lines `file 'part1.mp4'` only; cut stretches by start and stop",
             )
         name = ''.join(''.join(match.groups(default='')) for match in _QUOTED.finditer(found[2]))
-        yield files.join(files.parent(path), name.removeprefix('file:'))
+        yield files.join(files.parent(path), name.removeprefix('file:').removeprefix('./'))
 
 
 @dataclass(frozen=True)

@@ -2,62 +2,30 @@
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
 
 import numpy as np
 from av.buffer import Buffer
 from av.error import FFmpegError
-from av.packet import Packet
 from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from preprocess import bitstreams
 from preprocess.completeness import is_cut_short
 from preprocess.containers import OpenVideo, VideoError, opened, said
+from preprocess.packet_table import PacketTable
 from preprocess.timelines import Timeline
 
 _log = logging.getLogger(__name__)
-# 92 hours at 30 frames a second; the timeline of so many takes a gigabyte while it is made.
-MAX_FRAMES = 10_000_000
 # Containers that keep no presentation times, where codecs show frames in another order than they decode them.
 _TIMELESS = frozenset(['avi', 'h264', 'hevc'])
 _REORDERING = frozenset(['h264', 'hevc'])
-# Containers that say how long a frame is shown; of the others FFmpeg only guesses it.
-_STATING_DURATIONS = ('mov', 'matroska')
+# Movies count milliseconds where their videos count finer.
+_ROUNDED_S = 0.001
 # How many keyframes are tried for one that decodes, which tells how the video is turned.
 _TRIED_KEYFRAMES = 3
 _FIXED_POINT = 1 << 16  # of the numbers in a display matrix
-
-
-@dataclass
-class _Columns:
-    """What is kept of each packet, in decoding order."""
-
-    pts: list[int] = field(default_factory=list)
-    dts: list[int] = field(default_factory=list)
-    durations: list[int] = field(default_factory=list)
-    keys: list[bool] = field(default_factory=list)
-    hidden: list[bool] = field(default_factory=list)
-    not_needed: list[bool] = field(default_factory=list)  # by any other frame of its layer
-    layers: list[int] = field(default_factory=list)
-    untimed: list[bool] = field(default_factory=list)
-    ticks: int = 1  # of a frame, where nothing tells its time
-    states_durations: bool = True
-
-    def add(self, packet: 'Packet[VideoStream]', facts: bitstreams.Facts) -> None:
-        """Keep what a packet says."""
-        self.untimed.append(packet.pts is None)
-        dts = packet.dts if packet.dts is not None else packet.pts
-        self.dts.append(len(self.dts) * self.ticks if dts is None else dts)
-        self.pts.append(self.dts[-1] if packet.pts is None else packet.pts)
-        self.durations.append(packet.duration or 0)
-        self.keys.append(packet.is_keyframe and facts.may_begin is not False)
-        self.hidden.append(packet.is_discard or facts.shown is False)
-        self.not_needed.append(packet.is_disposable if facts.disposable is None else facts.disposable)
-        self.layers.append(facts.layer)
 
 
 @dataclass(frozen=True)
@@ -89,11 +57,11 @@ def survey(uri: str) -> Timeline:
         raise VideoError('truncated', 'the file ends before its own headers say; copy or record it again')
     with opened(uri) as video:
         context = video.stream.codec_context
-        columns = _read(video)
+        table = PacketTable.read(video)
         reorders = context.name in _REORDERING and context.reorder_depth > 0
-        counted = all(columns.untimed) or (video.container.format.name in _TIMELESS and reorders)
+        counted = all(table.untimed) or (video.container.format.name in _TIMELESS and reorders)
         time_base, codec, created = video.stream.time_base or Fraction(1), context.name, _created(video)
-    order = _counted(columns) if counted else _ordered(columns, time_base)
+    order = _counted(table, time_base) if counted else _ordered(table, time_base)
     look = _look(uri)
     turned = look.rotation % 180 != 0
     return Timeline(
@@ -101,7 +69,7 @@ def survey(uri: str) -> Timeline:
         pts=order.pts,
         end=order.end,
         places=order.places,
-        packets=len(columns.pts),
+        packets=len(table),
         disposable=order.disposable,
         keyframes=order.keyframes,
         key_places=order.key_places,
@@ -116,39 +84,12 @@ def survey(uri: str) -> Timeline:
     )
 
 
-def _read(video: OpenVideo) -> _Columns:
-    """All packets of the stream; VideoError when there are none, too many, or fewer than announced."""
-    context = video.stream.codec_context
-    parsing = bitstreams.parsing(context.name, context.extradata)
-    columns = _Columns(
-        ticks=_ticks(video.stream), states_durations=video.container.format.name.startswith(_STATING_DURATIONS)
-    )
-    broken = ''
-    try:
-        for packet in video.container.demux(video.stream):
-            if packet.size:
-                columns.add(packet, parsing.facts(packet))
-            if len(columns.pts) > MAX_FRAMES:
-                raise VideoError('too-many-frames', f'more than {MAX_FRAMES:,} frames')
-    except FFmpegError as error:
-        broken = said(error)
-    found = len(columns.pts)
-    announced = len(video.stream.index_entries) if video.container.format.name.startswith('mov') else found
-    if announced > found:
-        raise VideoError('truncated', f'{found:,} of its {announced:,} frames are there; copy or record it again')
-    if broken:
-        raise VideoError('corrupt', f'after {found:,} frames: {broken}')
-    if not found:
-        raise VideoError('no-frames', 'it announces a video, but holds no frame of it')
-    return columns
-
-
-def _ordered(columns: _Columns, time_base: Fraction) -> _Order:
+def _ordered(table: PacketTable, time_base: Fraction) -> _Order:
     """The order of times, checked against the order of decoding."""
-    pts = np.array(columns.pts, np.int64)
+    pts = np.array(table.pts, np.int64)
     # A packet without a time among others with theirs is the second half of a frame, as camcorders write them.
-    shown = ~(np.array(columns.hidden, np.bool_) | np.array(columns.untimed, np.bool_))
-    keys = np.flatnonzero(columns.keys)
+    shown = ~(np.array(table.hidden, np.bool_) | np.array(table.untimed, np.bool_))
+    keys = np.flatnonzero(table.keys)
     if not len(keys):
         raise VideoError('no-frames', 'it holds no frame that decoding could begin with')
     _check_clock(pts, keys, time_base)
@@ -163,14 +104,14 @@ def _ordered(columns: _Columns, time_base: Fraction) -> _Order:
     unseen = pts[places[:-1]] == pts[places[1:]]
     places = places[~np.append(unseen, False)]
     times = pts[places]
-    layers = np.array(columns.layers, np.int64)
-    disposable = np.array(columns.not_needed, np.bool_) & (layers == layers.max())
+    layers = np.array(table.layers, np.int64)
+    disposable = np.array(table.not_needed, np.bool_) & (layers == layers.max())
     numbers = np.searchsorted(times, pts[keys])
     # Of several keys in front of the same frame the last one counts; behind the last frame none does.
     last = np.append(numbers[1:] != numbers[:-1], True) & (numbers < len(times))
     return _Order(
         pts=times,
-        end=int(times[-1]) + _length_of_last(columns, places, times),
+        end=_end(table, places, times, time_base),
         places=places,
         disposable=disposable[places],
         keyframes=numbers[last],
@@ -179,16 +120,16 @@ def _ordered(columns: _Columns, time_base: Fraction) -> _Order:
     )
 
 
-def _counted(columns: _Columns) -> _Order:
+def _counted(table: PacketTable, time_base: Fraction) -> _Order:
     """The order of frames whose packets don't tell their times: they come out as they are decoded from the first."""
-    times = np.unique(np.array(columns.dts, np.int64))
-    if len(times) != len(columns.dts):
+    times = np.unique(np.array(table.dts, np.int64))
+    if len(times) != len(table.dts):
         raise VideoError('bad-times', 'frames without times of their own')
     places = np.arange(len(times))
     zero = np.zeros(1, np.int64)
     return _Order(
         pts=times,
-        end=int(times[-1]) + _length_of_last(columns, places, times),
+        end=_end(table, places, times, time_base),
         places=places,
         disposable=np.zeros(len(times), np.bool_),
         keyframes=zero,
@@ -211,18 +152,16 @@ def _check_clock(pts: NDArray[np.int64], keys: NDArray[np.int64], time_base: Fra
         )
 
 
-def _length_of_last(columns: _Columns, places: NDArray[np.int64], times: NDArray[np.int64]) -> int:
-    """How long the last frame is shown, in ticks: as it says itself, else as long as frames usually are."""
-    length = columns.durations[int(places[-1])]
-    if length and (columns.states_durations or len(times) == 1):
-        return length
-    return int(np.median(np.diff(times))) if len(times) > 1 else columns.ticks
-
-
-def _ticks(stream: VideoStream) -> int:
-    """The ticks of one frame at the rate the stream is said to have."""
-    rate, time_base = stream.guessed_rate, stream.time_base
-    return max(1, round(1 / (rate * time_base))) if rate and time_base else 1
+def _end(table: PacketTable, places: NDArray[np.int64], times: NDArray[np.int64], time_base: Fraction) -> int:
+    """When the last frame is over, in ticks: as the container says, else after as long as frames usually take."""
+    last, length = int(times[-1]), table.lengths[int(places[-1])]
+    # Rounded to the milliseconds of another clock; of a frame that is decoded before its time it is right alone.
+    if table.stated_end is not None and table.stated_end > last:
+        rounded = abs(table.stated_end - last - length) * time_base <= _ROUNDED_S
+        return last + length if rounded else table.stated_end
+    if length and (table.states_lengths or len(times) == 1):
+        return last + length
+    return last + (int(np.median(np.diff(times))) if len(times) > 1 else table.ticks)
 
 
 def _look(uri: str) -> _Look:

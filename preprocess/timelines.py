@@ -132,7 +132,7 @@ class Timeline:
                 raise ValueError(f'{len(body)} bytes for {frames} frames')
             columns = _columns(body, sizes)
             flags = np.frombuffer(body, np.uint8, offset=8 * sum(sizes))
-        except (struct.error, zlib.error, KeyError, TypeError) as error:
+        except (struct.error, zlib.error, KeyError, TypeError, ValueError) as error:
             raise ValueError(f'a damaged timeline: {error}') from None
         return cls(
             time_base=Fraction(*header['time_base']),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.container import OutputContainer
 from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
@@ -103,7 +104,7 @@ PLAIN = Style()
 
 
 def write(path: Path, frames: Sequence[Pixels], *, times: Sequence[float] | float = 30, style: Style = PLAIN) -> Path:
-    """A video of these frames, at so many a second or at these seconds (the last one shown for 1/30 s)."""
+    """A video of these frames, at so many a second or at these seconds (the last one is shown for 1/30 s then)."""
     rate, seconds = Fraction(30), times
     if isinstance(seconds, int | float):
         rate = Fraction(seconds).limit_denominator(1001)
@@ -121,12 +122,21 @@ def write(path: Path, frames: Sequence[Pixels], *, times: Sequence[float] | floa
             stream.set_display_rotation(-style.turned)
         if style.created:
             container.metadata['creation_time'] = style.created
-        for pixels, second in zip(frames, seconds, strict=True):
+        ticks = [round(second * clock) for second in [*seconds, seconds[-1] + 1 / float(rate)]]
+        lasting = {begin: end - begin for begin, end in zip(ticks, ticks[1:], strict=False)}
+        for pixels, pts in zip(frames, ticks, strict=False):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), 'rgb24')
-            frame.pts, frame.time_base = round(second * clock), 1 / clock
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+            frame.pts, frame.time_base = pts, 1 / clock
+            _mux(container, stream.encode(frame), lasting)
+        _mux(container, stream.encode(None), lasting)
     return path
+
+
+def _mux(container: OutputContainer, packets: 'list[av.Packet[av.VideoStream]]', lasting: dict[int, int]) -> None:
+    for packet in packets:
+        # Encoders forget how long a frame is shown.
+        packet.duration = lasting[packet.pts or 0]
+        container.mux(packet)
 
 
 def write_numbered(
