@@ -126,6 +126,17 @@ class Embedder(Generic[T]):
             self._under_way += 1
         self._todo.put((lane, item))
 
+    def put_pixels(self, decoded: '_Decoded[T]') -> None:
+        """Take a picture that is decoded already, when there is room for one more."""
+        with self.changed:
+            self.changed.wait_for(lambda: self._under_way < self._window or self.error)
+            self.raise_error()
+            self._under_way += 1
+            decoded.lane.under_way += 1
+            self._ready.append(decoded)
+            if self._can_encode():
+                self.changed.notify_all()
+
     def drain(self, lane: 'Lane[T]') -> None:
         """Wait until the lane is empty; a batch that nobody else will fill is run as it is."""
         with self.changed:
@@ -152,7 +163,7 @@ class Embedder(Generic[T]):
             try:
                 done = self._pixels(lane, item)
             except BaseException as error:
-                self._stop(error)
+                self.stop(error)
                 return
             with self.changed:
                 if isinstance(done, Failed):
@@ -187,14 +198,15 @@ class Embedder(Generic[T]):
             try:
                 vectors = self.engine.encode(np.stack([decoded.pixels for decoded in batch]))
             except BaseException as error:
-                self._stop(error)
+                self.stop(error)
                 return
             finite = [bool(np.isfinite(vector).all()) for vector in vectors]
             with self.changed:
                 for decoded, vector, is_finite in zip(batch, vectors, finite, strict=True):
                     self._settle(decoded.lane, decoded.result(vector) if is_finite else decoded.nonfinite())
 
-    def _stop(self, error: BaseException) -> None:
+    def stop(self, error: BaseException) -> None:
+        """End everything: every lane raises the first fault."""
         with self.changed:
             self.error = self.error or error
             self.changed.notify_all()
@@ -213,6 +225,23 @@ class Lane(Generic[T]):
         with self._embedder.changed:
             self.under_way += 1
         self._embedder.put(self, item)
+        return self._take()
+
+    def put_pixels(self, item: T, key: bytes, pixels: Pixels) -> None:
+        """Hand in a picture that is decoded already (waiting while too many are under way); `take` what is ready."""
+        self._embedder.put_pixels(_Decoded(self, item, key, pixels, 0))
+
+    def refuse(self, failed: Failed[T]) -> None:
+        """Have what could not be decoded come out of the lane like the rest."""
+        with self._embedder.changed:
+            self.results.append(failed)
+            self._embedder.changed.notify_all()
+
+    def take(self, *, unless: Callable[[], bool], within_s: float) -> list[Embedded[T] | Failed[T]]:
+        """What is ready; waits for it so long, unless there is nothing to wait for."""
+        with self._embedder.changed:
+            self._embedder.changed.wait_for(lambda: self.results or unless() or self._embedder.error, within_s)
+            self._embedder.raise_error()
         return self._take()
 
     def drain(self) -> list[Embedded[T] | Failed[T]]:
