@@ -23,6 +23,7 @@ class Series:
     style: str  # a class of the style sheet
     xs: tuple[float, ...]
     ys: tuple[float | None, ...]
+    legend: str | None = None  # instead of its last value
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Line:
     """A drawn series: its points as SVG's polyline takes them, the last of them, and its value in words."""
 
     name: str
+    legend: str
     style: str
     points: str
     end: tuple[float, float]
@@ -61,8 +63,13 @@ class Chart:
     height: int = HEIGHT
 
 
-def line_chart(title: str, series: Sequence[Series], *, x_title: str, top: float | None = None) -> Chart | None:
-    """A chart of the series that have a value; None when none has. `top` is the largest y there can be."""
+def line_chart(
+    title: str, series: Sequence[Series], *, x_title: str, top: float | None = None, whole: bool = True
+) -> Chart | None:
+    """A chart of the series that have a value; None when none has.
+
+    `top` is the largest y there can be; `whole` says that x counts something, so that only whole numbers are marked.
+    """
     drawn = [_measured(one) for one in series if any(y is not None for y in one.ys)]
     if not drawn:
         return None
@@ -70,13 +77,14 @@ def line_chart(title: str, series: Sequence[Series], *, x_title: str, top: float
     last_x = max(1.0, *(x for one in drawn for x in one.xs))
     low, high, y_step = _axis(min(ys), max(ys), limit=top)
     marks = _multiples(y_step, low, high)
+    x_step = max(_step(last_x), 1.0) if whole else _step(last_x)
     left = _GAP + _LETTER * max(len(_number(y)) for y in marks)
     across = _Scale(0, last_x, left, WIDTH - _RIGHT)
     down = _Scale(low, high, HEIGHT - _BOTTOM, _TOP)
     return Chart(
         title=title,
         lines=tuple(_line(one, across, down) for one in drawn),
-        x_ticks=tuple(Tick(across(x), f'{x:,.0f}') for x in _multiples(max(_step(last_x), 1.0), 0, last_x)),
+        x_ticks=tuple(Tick(across(x), _number(x)) for x in _multiples(x_step, 0, last_x)),
         y_ticks=tuple(Tick(down(y), _number(y)) for y in marks),
         x_title=x_title,
         left=left,
@@ -87,7 +95,7 @@ def _measured(series: Series) -> Series:
     """The series without the places where nothing was measured."""
     known = [(x, y) for x, y in zip(series.xs, series.ys, strict=True) if y is not None]
     xs, ys = zip(*known, strict=True)
-    return Series(series.name, series.style, xs, ys)
+    return Series(series.name, series.style, xs, ys, series.legend)
 
 
 @dataclass(frozen=True)
@@ -110,7 +118,9 @@ def _line(series: Series, across: _Scale, down: _Scale) -> Line:
     # Counted from the end: the last point is always drawn.
     kept = points[::-stride][::-1]
     text = ' '.join(f'{x},{y}' for x, y in kept)
-    return Line(series.name, series.style, text, kept[-1], decimal(series.ys[-1]))
+    last = decimal(series.ys[-1])
+    legend = series.legend or f'{series.name}, at last {last}'
+    return Line(series.name, legend, series.style, text, kept[-1], last)
 
 
 def _axis(low: float, high: float, *, limit: float | None) -> tuple[float, float, float]:

@@ -1,7 +1,5 @@
 """The confusion matrix as a picture: right answers blue, wrong ones orange, the darker the larger their share."""
 
-import io
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer import drawings
+from trainer.drawings import Drawing
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_DPI = 160
 _POINTS_PER_INCH = 72
 # Inches. The picture grows with its classes until cells just hold a number, and beyond a hundred classes no further.
 _LARGEST_CELL, _NUMBERED_CELL = 0.75, 0.17
@@ -54,15 +54,13 @@ def of_labels(true: NDArray[np.bool_], predicted: NDArray[np.bool_], names: Sequ
     return Grid(tuple(names), columns, counts, counts / np.maximum(whole, 1), right, 'label', '')
 
 
-def png(grid: Grid) -> bytes:
-    """The picture as PNG; needs no screen."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+def draw(grid: Grid) -> Drawing:
+    """The picture; needs no screen."""
     from matplotlib.figure import Figure
 
     height, width = grid.counts.shape
     cell = _cell_inches(max(height, width))
     figure = Figure(figsize=(cell * width, cell * height))
-    FigureCanvasAgg(figure)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.imshow(_colours(grid), aspect='auto', interpolation='nearest')
     _rule(axes, height, width)
@@ -70,14 +68,7 @@ def png(grid: Grid) -> bytes:
     _name_axes(axes, grid, _Lettering(cell * _POINTS_PER_INCH, size))
     if cell >= _NUMBERED_CELL:
         _number_cells(axes, grid, _Lettering(cell * _POINTS_PER_INCH, size))
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        # A label in a script that the font lacks is drawn as boxes; its name stands in the tables beside.
-        warnings.filterwarnings('ignore', message='Glyph .* missing from')
-        figure.savefig(
-            buffer, dpi=_DPI, bbox_inches='tight', pad_inches=0.08, facecolor='white', metadata={'Software': None}
-        )
-    return buffer.getvalue()
+    return drawings.render(figure)
 
 
 def _cell_inches(classes: int) -> float:

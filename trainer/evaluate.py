@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from preprocess import command, files, quiet
 from preprocess.command import FlagParser
 from preprocess.failures import InputError, UsageError
-from preprocess.progress import Progress, say
+from preprocess.progress import say
 from preprocess.settings import Json, Settings
 
 if TYPE_CHECKING:
@@ -129,25 +129,22 @@ def _evaluation(examined: 'Examination', places: 'Paths', change: 'BeforeAndNow 
 
 
 def _publish_report(config: EvaluateConfig, examined: 'Examination', result: 'Evaluation') -> None:
-    from trainer import confusion, history, mistakes, report
-    from trainer.sections import Findings
+    from trainer import figure_files, history, mistakes, report
+    from trainer.findings import Findings
 
-    with Progress('drawing the confusion matrix'):  # the first time on a machine, its fonts are listed
-        pictures = {name: confusion.png(scored.grid()) for name, scored in examined.scored.items()}
-    places = {'eval': result.paths.confusion_matrix, 'test': result.paths.test_confusion_matrix}
-    for name, place in places.items():
-        if name in pictures:
-            files.write_atomic(place, pictures[name])
-        else:
-            files.delete(place)
     asked = examined.scored['eval']
+    curves = history.read(files.join(_train_dir(config), history.FILE))
+    drawn = figure_files.publish(examined.scored, result.paths, curves)
     findings = Findings(
         evaluation=result,
         accounts=examined.accounts,
         mistakes=mistakes.find(asked.predictions, asked.confidence(), with_thumbnails=config.thumbnails),
-        confusion_png=pictures['eval'],
-        test_confusion_png=pictures.get('test'),
-        curves=history.read(files.join(_train_dir(config), history.FILE)),
+        confusion=drawn.confusion['eval'],
+        test_confusion=drawn.confusion.get('test'),
+        roc=drawn.roc,
+        timelines=drawn.timelines['eval'],
+        test_timelines=drawn.timelines['test'],
+        curves=curves,
         settings=_settings(config, examined),
         made_at=datetime.now(UTC).strftime('%Y-%m-%d %H:%M UTC'),
     )

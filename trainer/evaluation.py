@@ -33,6 +33,7 @@ class SetResult:
     logistic_regression: Baseline | None  # None without training records, or where they have one class only
     twins: int | None  # rows with a twin in the training set; None where it was not compared
     accuracy_without_twins: float | None
+    recordings: int  # of footage; 0 where the rows are pictures
     per_group: Mapping[str, GroupFigures]  # of each subject, video or site, where the rows name one
 
 
@@ -58,6 +59,9 @@ class Paths:
     report: str
     test_predictions: str
     test_confusion_matrix: str
+    timelines: str  # folders of pictures, one for each recording
+    test_timelines: str
+    charts: str  # the folder of the line charts
 
 
 def paths(output_dir: str) -> Paths:
@@ -71,6 +75,9 @@ def paths(output_dir: str) -> Paths:
         report=files.join(output_dir, 'report.html'),
         test_predictions=files.join(below, 'predictions.test.csv'),
         test_confusion_matrix=files.join(below, 'confusion_matrix.test.png'),
+        timelines=files.join(below, 'timelines'),
+        test_timelines=files.join(below, 'timelines.test'),
+        charts=files.join(below, 'charts'),
     )
 
 

@@ -24,6 +24,11 @@ def of_set(result: SetResult) -> Iterator[str]:
             f'All of {pictures(metrics.examples)} in the {where} are right, which resampling can not put in doubt: '
             f'up to {percent(min(_THREE / metrics.examples, 1))} of new ones may still be wrong.'
         )
+    if result.recordings:
+        yield (
+            f'The {where} is frames of {result.recordings:,} recording{"" if result.recordings == 1 else "s"}: '
+            'neighbours are alike, and its intervals, which take every frame for a case of its own, too narrow.'
+        )
     absent = [name for name, figures in metrics.per_class.items() if not figures.support]
     if absent:
         yield f'No picture of the {where} has the label {named(absent)}.'

@@ -106,6 +106,7 @@ class ScoredSet:
             logistic_regression=logistic,
             twins=None if twins is None else len(twins),
             accuracy_without_twins=self._accuracy_on(alone) if twins is not None else None,
+            recordings=len({*self.rows.moments.videos} - {''}) if self.rows.moments else 0,
             per_group=groups.measure(self._answered(), [self.rows.groups[row] for row in labelled], seed=seed),
         )
 

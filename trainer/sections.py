@@ -3,53 +3,29 @@
 A new section is one more function, its line in SECTIONS, and a template of the section's name.
 """
 
-import base64
 import json
-import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from preprocess.reasons import REASONS
 from preprocess.settings import Json
-from trainer import charts
+from trainer import charts, footage_sections
 from trainer.accounts import Account
 from trainer.charts import Chart, Series
-from trainer.evaluation import Evaluation, SetResult
+from trainer.drawings import Drawing
+from trainer.evaluation import SetResult
+from trainer.findings import Findings, Section
+from trainer.footage_sections import Groups, Timelines
 from trainer.history import CurvePoint
 from trainer.leakage import Overlap
 from trainer.metrics import ClassFigures, Metrics
-from trainer.mistakes import Mistake, Mistakes, Mixup
+from trainer.mistakes import Mistake, Mixup
 from trainer.summary import Answerer, Figures, answerers, figures
 from trainer.wording import percent, pictures
 
 # Twins and groups shown of each pair of sets; metrics.json has more.
 _SHOWN = 12
-# The confusion matrix is drawn for screens with fine pixels.
-_PIXELS_PER_POINT = 1.75
 _LARGE = 520
-
-
-@dataclass(frozen=True)
-class Findings:
-    """Everything a report is made of."""
-
-    evaluation: Evaluation
-    accounts: tuple[Account, ...]
-    mistakes: Mistakes
-    confusion_png: bytes
-    test_confusion_png: bytes | None
-    curves: tuple[CurvePoint, ...]
-    settings: Mapping[str, Mapping[str, Json]]  # heading -> name -> value
-    made_at: str
-
-
-@dataclass(frozen=True)
-class Section:
-    """One part of the report; `slug` is its address in the page and the name of its template."""
-
-    slug: str
-    title: str
-    view: object
 
 
 @dataclass(frozen=True)
@@ -82,6 +58,8 @@ class _Test:
     figures: Figures
     per_class: Mapping[str, ClassFigures]
     confusion: _Confusion
+    groups: Groups | None
+    timelines: Timelines | None
 
 
 @dataclass(frozen=True)
@@ -124,29 +102,23 @@ def _classes(findings: Findings) -> Section:
 
 
 def _confusion(findings: Findings) -> Section:
-    view = _confusion_view(findings.evaluation.eval, findings.confusion_png, findings.mistakes.mixups)
+    view = _confusion_view(findings.evaluation.eval, findings.confusion, findings.mistakes.mixups)
     return Section('confusion', view.title, view)
 
 
-def _confusion_view(result: SetResult, png: bytes, mixups: tuple[Mixup, ...]) -> _Confusion:
+def _confusion_view(result: SetResult, drawing: Drawing, mixups: tuple[Mixup, ...]) -> _Confusion:
     single = isinstance(result.metrics, Metrics)
-    width = round(_png_width(png) / _PIXELS_PER_POINT)
     return _Confusion(
         title='Confusion matrix' if single else 'Found and missed',
         note='A row for each label, a column for each prediction; numbers are pictures. Right answers are blue.'
         if single
         else 'How often each label was found, missed, given in vain, and rightly left out.',
-        picture='data:image/png;base64,' + base64.b64encode(png).decode(),
-        width=width,
-        is_large=width > _LARGE,
+        picture=drawing.data_uri(),
+        width=drawing.width,
+        is_large=drawing.width > _LARGE,
         description=f'Confusion matrix of the {result.name} set, {len(result.metrics.per_class)} labels',
         mixups=mixups,
     )
-
-
-def _png_width(png: bytes) -> int:
-    """Bytes 16 to 20 of every PNG."""
-    return int(struct.unpack('>I', png[16:20])[0])
 
 
 def _mistakes(findings: Findings) -> Section | None:
@@ -163,7 +135,7 @@ def _mistakes(findings: Findings) -> Section | None:
 
 def _test(findings: Findings) -> Section | None:
     result = findings.evaluation.test
-    if result is None or findings.test_confusion_png is None:
+    if result is None or findings.test_confusion is None:
         return None
     low, high = result.metrics.accuracy_interval
     text = (
@@ -179,7 +151,9 @@ def _test(findings: Findings) -> Section | None:
             comparison=answerers(result),
             figures=figures(result),
             per_class=result.metrics.per_class,
-            confusion=_confusion_view(result, findings.test_confusion_png, ()),
+            confusion=_confusion_view(result, findings.test_confusion, ()),
+            groups=footage_sections.groups_view(result.per_group) if len(result.per_group) > 1 else None,
+            timelines=footage_sections.timelines_view(findings.test_timelines),
         ),
     )
 
@@ -209,8 +183,8 @@ def _leakage(findings: Findings) -> Section | None:
     return Section('leakage', 'Pictures in two sets', _Leakage(note, leakage.overlaps, _SHOWN))
 
 
-def _training(findings: Findings) -> Section | None:
-    points = findings.curves
+def training_charts(points: Sequence[CurvePoint]) -> tuple[Chart, ...]:
+    """Loss, accuracy and AUC of both sets over the training."""
     drawn = [
         _curve('Loss', points, [point.train_loss for point in points], [point.eval_loss for point in points]),
         _curve(
@@ -218,7 +192,12 @@ def _training(findings: Findings) -> Section | None:
         ),
         _curve('ROC AUC', points, [point.train_auc for point in points], [point.eval_auc for point in points]),
     ]
-    found = tuple(chart for chart in drawn if chart)
+    return tuple(chart for chart in drawn if chart)
+
+
+def _training(findings: Findings) -> Section | None:
+    points = findings.curves
+    found = training_charts(points)
     if not found:
         return None
     last = points[-1]
@@ -250,6 +229,9 @@ def _value(value: Json) -> str:
 SECTIONS: tuple[Callable[[Findings], Section | None], ...] = (
     _classes,
     _confusion,
+    footage_sections.thresholds,
+    footage_sections.by_group,
+    footage_sections.timelines,
     _mistakes,
     _test,
     _data,

@@ -6,10 +6,11 @@ from trainer import confusion, evaluation, leakage, mistakes, scored_set
 from trainer.accounts import Account, RejectExample, Rejects
 from trainer.embedded_set import EmbeddedSet
 from trainer.evaluation import Evaluation, ServingAgreement
+from trainer.findings import Findings
 from trainer.history import CurvePoint
 from trainer.predictions import BeforeAndNow
 from trainer.scored_set import Question, ScoredSet
-from trainer.sections import Findings
+from trainer.timeline_pictures import Pictures
 
 
 def sharp_scores(label_ids: list[int], classes: int, wrong: set[int]) -> np.ndarray:
@@ -68,8 +69,11 @@ def findings(
             Account('eval', None, 60, None, None, 0, per_label, ()),
         ),
         mistakes=mistakes.find(asked.predictions, asked.confidence(), with_thumbnails=True),
-        confusion_png=confusion.png(asked.grid()),
-        test_confusion_png=confusion.png(kept_back.grid()),
+        confusion=confusion.draw(asked.grid()),
+        test_confusion=confusion.draw(kept_back.grid()),
+        roc=None,
+        timelines=Pictures((), 0),
+        test_timelines=Pictures((), 0),
         curves=(CurvePoint(1, 0.1, 1.1, 0.3, 0.5, 1.2, 0.3, 0.5), CurvePoint(100, 2.0, 0.1, 1.0, 1.0, 0.4, 0.9, 0.97)),
         settings={'Training': {'max_steps': 100, 'label': text, 'labels': list(labels)}, 'Empty': {}},
         made_at='2026-01-02 03:04 UTC',

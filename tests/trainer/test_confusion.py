@@ -1,6 +1,7 @@
 """The confusion matrix as a picture: any number of classes, any label, no screen."""
 
 import io
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -34,7 +35,7 @@ def test_several_labels_give_four_ways_it_can_go() -> None:
 
 
 def test_right_answers_are_blue_and_cells_of_nothing_white() -> None:
-    found = opened(confusion.png(confusion.of_classes([[5, 0], [0, 5]], ('a', 'b'))))
+    found = opened(confusion.draw(confusion.of_classes([[5, 0], [0, 5]], ('a', 'b'))).png)
 
     pixels = np.asarray(found).reshape(-1, 3)
     blue = (pixels == BLUE).all(axis=1).mean()
@@ -45,7 +46,7 @@ def test_right_answers_are_blue_and_cells_of_nothing_white() -> None:
 @pytest.mark.parametrize('classes', [2, 30, 100, 400])
 def test_the_picture_stays_readable_from_two_classes_to_many(classes: int) -> None:
     names = [f'a rather long name of class {number}' for number in range(classes)]
-    found = opened(confusion.png(confusion.of_classes(np.eye(classes, dtype=int).tolist(), names)))
+    found = opened(confusion.draw(confusion.of_classes(np.eye(classes, dtype=int).tolist(), names)).png)
 
     assert min(classes, 100) * 26 <= min(found.size) <= max(found.size) <= 3500
 
@@ -54,4 +55,6 @@ def test_the_picture_stays_readable_from_two_classes_to_many(classes: int) -> No
 def test_any_label_can_be_drawn(name: str) -> None:
     grid = confusion.of_classes([[1, 0], [0, 1]], (name, 'other'))
 
-    assert confusion.png(grid).startswith(b'\x89PNG')
+    drawing = confusion.draw(grid)
+    assert drawing.png.startswith(b'\x89PNG')
+    ElementTree.fromstring(drawing.svg)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from tests.trainer import footage
 from tests.trainer.findings import scored
 from trainer import notices, scored_set
 from trainer.evaluation import ServingAgreement, SetResult
@@ -34,6 +35,16 @@ def test_few_rows_and_none_wrong_are_told() -> None:
         'All of 30 pictures in the eval set are right, which resampling can not put in doubt: '
         'up to 10.0 % of new ones may still be wrong.',
     ]
+
+
+def test_of_footage_the_intervals_are_called_too_narrow() -> None:
+    asked = footage.scored(videos=('/lab/1.mp4',))
+    found = asked.result(scored_set.yardsticks(asked.rows, asked.question), None)
+
+    assert said(found)[0] == (
+        'The eval set is frames of 1 recording: '
+        'neighbours are alike, and its intervals, which take every frame for a case of its own, too narrow.'
+    )
 
 
 def test_a_label_without_pictures_is_named() -> None:

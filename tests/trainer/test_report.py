@@ -4,14 +4,14 @@ import base64
 import hashlib
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import pytest
 
 from tests.trainer.findings import findings
-from trainer import report
+from tests.trainer.pages import Page
+from trainer import pages, report
+from trainer.findings import Findings
 from trainer.mistakes import Mistakes
-from trainer.sections import Findings
 
 PAYLOADS = [
     '<script>alert(1)</script>',
@@ -25,42 +25,6 @@ PAYLOADS = [
     '&lt;b&gt;',
     '--><iframe src=//x>',
 ]
-VOID = {'meta', 'img', 'br', 'rect', 'line', 'path', 'circle', 'polyline'}
-
-
-class Page(HTMLParser):
-    """A page taken apart: its elements, attributes and text; what is left open."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: list[str] = []
-        self.open: list[str] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] != 'style':
-            self.texts.append(data)
-
-    @property
-    def text(self) -> str:
-        """What a reader sees, with plain spaces."""
-        return re.sub(r'\s+', ' ', ''.join(self.texts).replace('\u00a0', ' '))
-
-    def attributes(self) -> list[tuple[str, str | None]]:
-        return [pair for _, attributes in self.elements for pair in attributes.items()]
 
 
 @pytest.fixture(scope='module')
@@ -92,7 +56,18 @@ def test_the_summary_says_accuracy_with_its_interval_beside_simpler_answers(page
 
 def test_every_section_is_there_under_its_heading_and_in_the_list_of_contents(page: Page) -> None:
     slugs = [attributes['id'] for tag, attributes in page.elements if tag == 'section']
-    assert slugs == ['classes', 'confusion', 'mistakes', 'test', 'data', 'rejects', 'leakage', 'training', 'settings']
+    assert slugs == [
+        'classes',
+        'confusion',
+        'thresholds',
+        'mistakes',
+        'test',
+        'data',
+        'rejects',
+        'leakage',
+        'training',
+        'settings',
+    ]
     linked = [attributes['href'] for tag, attributes in page.elements if tag == 'a']
     assert linked == [f'#{slug}' for slug in slugs]
 
@@ -121,7 +96,7 @@ def test_what_is_not_known_has_no_section(found: Findings) -> None:
     page = Page(report.render(less))
 
     slugs = [attributes['id'] for tag, attributes in page.elements if tag == 'section']
-    assert slugs == ['classes', 'confusion', 'data']
+    assert slugs == ['classes', 'confusion', 'thresholds', 'data']
     assert 'Before you trust' not in page.text
 
 
@@ -169,7 +144,7 @@ def test_labels_file_names_and_messages_are_text_whatever_they_hold(page: Page, 
     ],
 )
 def test_what_no_reader_could_see_is_made_visible(text: str, shown: str) -> None:
-    assert report.visible(text) == shown
+    assert pages.visible(text) == shown
     page = hostile(text)
     assert shown in page.text
     report.render(findings(text=text)).encode()  # a page is UTF-8
