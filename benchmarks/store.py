@@ -41,6 +41,7 @@ class TrivialEngine:
         self.input_shape = encoder.input_shape
         self.vector_size = encoder.vector_size
         self.batch_size = encoder.batch_size
+        self.streams = 1
         self._numbers = np.random.default_rng(0).random(VECTOR_SIZE, np.float32)
 
     def encode(self, pixels: np.ndarray) -> np.ndarray:

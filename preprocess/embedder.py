@@ -1,6 +1,7 @@
 """One network kept busy: pictures are read and decoded beside it, and it always has a full batch waiting.
 
-Threads read and hash; decoding happens where the `decode` they call puts it; one thread runs the network. Several
+Threads read and hash; decoding happens where the `decode` they call puts it; other threads run the network, as many as
+the engine's streams. Several
 callers (Beam gives a process more than one bundle) share it, each through a lane of its own. A picture that can't be
 used leaves its lane as `Failed`; a fault of the machine or the network is raised in every lane.
 """
@@ -23,8 +24,8 @@ from preprocess.processor import usable_cores
 Pixels = NDArray[np.uint8]
 Vector = NDArray[np.float32]
 
-# How many batches may be under way: one in the network, one waiting, the rest being read and decoded.
-WINDOW_BATCHES = 4
+# How many batches may be under way beside those in the network: one waiting, the rest being read and decoded.
+BATCHES_AHEAD = 3
 
 
 class _HasUri(Protocol):
@@ -80,19 +81,22 @@ class Embedder(Generic[T]):
         self.engine = engine
         self._read = read
         self._decode = decode
-        self._window = WINDOW_BATCHES * engine.batch_size
+        self._window = (engine.streams + BATCHES_AHEAD) * engine.batch_size
         self._todo: queue.SimpleQueue[tuple[Lane[T], T] | None] = queue.SimpleQueue()
         # Guards everything below; notified whenever any of it changes.
         self.changed = threading.Condition()
         self.error: BaseException | None = None
         self._ready: list[_Decoded[T]] = []
         self._under_way = 0
+        self._in_network = 0
         self._draining = 0
         self._closed = False
         self._threads = [
             threading.Thread(target=self._read_all, name=f'reader {n}', daemon=True) for n in range(readers)
         ]
-        self._threads.append(threading.Thread(target=self._encode_all, name='network', daemon=True))
+        self._threads += [
+            threading.Thread(target=self._encode_all, name=f'network {n}', daemon=True) for n in range(engine.streams)
+        ]
         for thread in self._threads:
             thread.start()
 
@@ -184,7 +188,7 @@ class Embedder(Generic[T]):
 
     def _can_encode(self) -> bool:
         waiting = len(self._ready)
-        nobody_else = self._draining > 0 and waiting == self._under_way
+        nobody_else = self._draining > 0 and waiting + self._in_network == self._under_way
         return waiting >= self.engine.batch_size or (waiting > 0 and nobody_else)
 
     def _encode_all(self) -> None:
@@ -195,6 +199,7 @@ class Embedder(Generic[T]):
                     return
                 batch = self._ready[: self.engine.batch_size]
                 del self._ready[: len(batch)]
+                self._in_network += len(batch)
             try:
                 vectors = self.engine.encode(np.stack([decoded.pixels for decoded in batch]))
             except BaseException as error:
@@ -202,6 +207,7 @@ class Embedder(Generic[T]):
                 return
             finite = [bool(np.isfinite(vector).all()) for vector in vectors]
             with self.changed:
+                self._in_network -= len(batch)
                 for decoded, vector, is_finite in zip(batch, vectors, finite, strict=True):
                     self._settle(decoded.lane, decoded.result(vector) if is_finite else decoded.nonfinite())
 

@@ -14,9 +14,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from preprocess import files, heap, openvino_engine, processor
-from preprocess.compiled import PIXEL_ENGINE, PIXEL_PRECISION, PIXELS, VECTORS, CompiledEncoder
+from preprocess import heap, openvino_engine, processor, tensorflow_engine
+from preprocess.compiled import PIXEL_ENGINE, PIXEL_PRECISION, CompiledEncoder
 from preprocess.failures import InputError, UsageError
+from preprocess.streams import Streams
 
 Pixels = NDArray[np.uint8]
 Vectors = NDArray[np.float32 | np.uint8]
@@ -29,6 +30,7 @@ class Engine(Protocol):
     input_shape: tuple[int, int, int]
     vector_size: int
     batch_size: int
+    streams: int  # how many threads should call `encode` at a time, for all processors to be busy
 
     def encode(self, pixels: Pixels) -> Vectors:
         """uint8[n,H,W,C] -> float32[n,D], any n; encoders that keep the pixels answer uint8[n,H*W*C]."""
@@ -38,10 +40,11 @@ class Engine(Protocol):
 class _FixedBatches:
     """An encoder that answers any number of pictures in batches of one size."""
 
-    def __init__(self, encoder: CompiledEncoder, run: Run) -> None:
+    def __init__(self, encoder: CompiledEncoder, run: Run, streams: int) -> None:
         self.input_shape = encoder.input_shape
         self.vector_size = encoder.vector_size
         self.batch_size = encoder.batch_size
+        self.streams = streams
         self._dtype = np.uint8 if encoder.is_pixels else np.float32
         self._run = run
 
@@ -63,33 +66,7 @@ class _FixedBatches:
         return batch
 
 
-def _tensorflow(encoder: CompiledEncoder, threads: int | None) -> Run:
-    """The frozen graph in TensorFlow, as it is, or turned to bfloat16 where that is worth it while it is loaded."""
-    import tensorflow as tf
-    from tensorflow.core.protobuf.rewriter_config_pb2 import RewriterConfig
-
-    graph_def = tf.compat.v1.GraphDef.FromString(files.read_bytes(encoder.graph_path))
-    with tf.Graph().as_default() as graph:
-        tf.graph_util.import_graph_def(graph_def, name='')
-    # A session, not a function: the same bits at the same speed, with 400 MB less at the peak (Inception v3, TF 2.21),
-    # and its threads are its own affair, whatever TensorFlow did in this process before.
-    config = tf.compat.v1.ConfigProto(
-        intra_op_parallelism_threads=threads or 0, inter_op_parallelism_threads=threads or 0
-    )
-    config.gpu_options.allow_growth = True  # where there is one, others may want some of it
-    rewriting = config.graph_options.rewrite_options
-    if encoder.precision == 'bfloat16':
-        config.device_count['GPU'] = 0  # the rewriting is for processors; a GPU would go on in float32
-        rewriting.optimizers.extend(['constfold', 'auto_mixed_precision_onednn_bfloat16', 'remap'])
-    elif not processor.gpus():
-        # Naming those that make a processor fast leaves out the others, which copy the graph: 200 MB less at the peak.
-        rewriting.optimizers.extend(['constfold', 'remap'])
-    rewriting.meta_optimizer_iterations = RewriterConfig.ONE
-    run: Run = tf.compat.v1.Session(graph=graph, config=config).make_callable(VECTORS, [PIXELS])
-    return run
-
-
-def _unchanged(encoder: CompiledEncoder, threads: int | None) -> Run:
+def _unchanged(encoder: CompiledEncoder, streams: Streams) -> Run:
     """The pixels themselves."""
     return lambda batch: batch.reshape(len(batch), -1)
 
@@ -98,7 +75,7 @@ def _unchanged(encoder: CompiledEncoder, threads: int | None) -> Run:
 class Way:
     """One way to run a graph, and what it needs of the machine."""
 
-    load: Callable[[CompiledEncoder, int | None], Run]
+    load: Callable[[CompiledEncoder, Streams], Run]
     modules: tuple[str, ...] = ()  # of the extra `fast`
     needs_bfloat16: bool = False
     is_quantised: bool = False
@@ -106,8 +83,8 @@ class Way:
 
 # What --engine and --precision can be together.
 ENGINES: dict[tuple[str, str], Way] = {
-    ('tensorflow', 'float32'): Way(_tensorflow),
-    ('tensorflow', 'bfloat16'): Way(_tensorflow, needs_bfloat16=True),
+    ('tensorflow', 'float32'): Way(tensorflow_engine.load),
+    ('tensorflow', 'bfloat16'): Way(tensorflow_engine.load, needs_bfloat16=True),
     ('openvino', 'float32'): Way(openvino_engine.load, ('openvino',)),
     ('openvino', 'bfloat16'): Way(openvino_engine.load, ('openvino',), needs_bfloat16=True),
     ('openvino', 'int8'): Way(openvino_engine.load, ('openvino',), is_quantised=True),
@@ -173,9 +150,11 @@ def advice(engine: str, precision: str) -> str | None:
 def load_engine(encoder: CompiledEncoder, *, threads: int | None = None) -> Engine:
     """Load a compiled encoder for this process, after checking that its graph is intact and this machine can run it."""
     check_here(encoder.engine, encoder.precision)
+    streams = Streams.for_machine(threads)
     encoder.verify()
     with heap.returning():
-        engine = _FixedBatches(encoder, way(encoder.engine, encoder.precision).load(encoder, threads))
+        run = way(encoder.engine, encoder.precision).load(encoder, streams)
+        engine = _FixedBatches(encoder, run, streams.count)
         # The first batch prepares the graph.
         engine.encode(np.zeros((1, *encoder.input_shape), np.uint8))
     return engine

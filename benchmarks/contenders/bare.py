@@ -1,9 +1,10 @@
-"""The bare network: a compiled encoder fed ready pixels, in the batches it likes best."""
+"""The bare network: a compiled encoder fed ready pixels, in the batches it likes best, by as many callers as it wants."""
 
 import dataclasses
 import json
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -22,15 +23,18 @@ def main(encoder_directory: str, pixels_path: str) -> None:
     for engine in engines:
         engine.encode(pixels[: engine.batch_size])
     best = max(engines, key=lambda engine: rate(engine, pixels[:TRIED]))
-    whole = len(pixels) // best.batch_size * best.batch_size
+    together = best.batch_size * best.streams
+    whole = len(pixels) // together * together
     print(json.dumps({'rate': rate(best, pixels[:whole]), 'batch': best.batch_size}))
 
 
 def rate(engine: Engine, pixels: np.ndarray) -> float:
     """Pictures a second."""
-    begun = time.perf_counter()
-    engine.encode(pixels)
-    return len(pixels) / (time.perf_counter() - begun)
+    batches = [pixels[first : first + engine.batch_size] for first in range(0, len(pixels), engine.batch_size)]
+    with ThreadPoolExecutor(engine.streams) as callers:
+        begun = time.perf_counter()
+        list(callers.map(engine.encode, batches))
+        return len(pixels) / (time.perf_counter() - begun)
 
 
 if __name__ == '__main__':

@@ -19,7 +19,7 @@ class Clocked:
 
     def __init__(self, engine: Engine) -> None:
         self.input_shape, self.vector_size = engine.input_shape, engine.vector_size
-        self.batch_size = engine.batch_size
+        self.batch_size, self.streams = engine.batch_size, engine.streams
         self._engine = engine
 
     def encode(self, pixels: np.ndarray) -> np.ndarray:

@@ -23,6 +23,7 @@ class FakeEngine:
         self.input_shape = encoder.input_shape
         self.vector_size = encoder.vector_size
         self.batch_size = encoder.batch_size
+        self.streams = 1
         self._mixture = np.random.default_rng(7).standard_normal((int(np.prod(self.input_shape)), VECTOR_SIZE))
 
     def encode(self, pixels: np.ndarray) -> np.ndarray:

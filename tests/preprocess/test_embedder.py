@@ -22,8 +22,9 @@ class FakeEngine:
     input_shape = (1, 1, 3)
     vector_size = 2
 
-    def __init__(self, batch_size: int = 4) -> None:
+    def __init__(self, batch_size: int = 4, streams: int = 1) -> None:
         self.batch_size = batch_size
+        self.streams = streams
         self.batches: list[int] = []
 
     def encode(self, pixels):
@@ -67,6 +68,31 @@ def test_batches_are_full_except_the_last():
     engine = FakeEngine(batch_size=8)
     embed(engine, [str(n) for n in range(14, 84)])
     assert engine.batches == [8] * 8 + [6]
+
+
+def test_as_many_batches_as_streams_are_in_the_network_at_once():
+    both = threading.Barrier(2)
+
+    class MeetingEngine(FakeEngine):
+        def encode(self, pixels):
+            both.wait(30)  # breaks unless another batch is there at the same time
+            return super().encode(pixels)
+
+    results = embed(MeetingEngine(batch_size=4, streams=2), [str(n) for n in range(14, 46)])
+    assert vectors_of(results) == {str(n): [n, -n] for n in range(14, 46)}
+
+
+def test_a_rest_does_not_wait_for_the_batch_before_it():
+    both = threading.Barrier(2)
+
+    class MeetingEngine(FakeEngine):
+        def encode(self, pixels):
+            both.wait(30)
+            return super().encode(pixels)
+
+    engine = MeetingEngine(batch_size=4, streams=2)
+    assert len(vectors_of(embed(engine, [str(n) for n in range(14, 20)]))) == 6
+    assert sorted(engine.batches) == [2, 4]
 
 
 def test_a_bad_picture_leaves_alone_with_its_reason():
