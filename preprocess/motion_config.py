@@ -29,6 +29,7 @@ class MotionConfig:
     contiguous: Contiguous | None = None
     groups: GroupSplit | None = None
     frames_per_second: float = 30.0
+    as_video: bool = False
     overwrite: bool = False
     settings: Settings = field(init=False)
 
@@ -56,6 +57,7 @@ class MotionConfig:
             'label_names': list(self.label_names),
             'preparation': self.preparation.text,
             'fps': self.frames_per_second,
+            'as_video': self.as_video,
             'contiguous': [str(share) for share in self.contiguous.shares] if self.contiguous else None,
             'split': ['='.join(word) for word in self.groups.words] if self.groups else None,
         }
@@ -89,6 +91,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     frames.add_argument(
         '--fps', type=float, default=30.0, help='of frames in folders, for the time column (default %(default)s)'
     )
+    frames.add_argument(
+        '--as_video',
+        action='store_true',
+        help='make a lossless video of the frames of each folder, as prepared: rows are stretches of it, for windows',
+    )
     split = parser.add_argument_group(
         'split (default: by folders called train, test …, else --contiguous 0.83,0.07,0.1)'
     )
@@ -114,6 +121,7 @@ def from_flags(flags: argparse.Namespace) -> MotionConfig:
         contiguous=None if flags.contiguous is None else Contiguous.parse(flags.contiguous),
         groups=None if flags.split is None else GroupSplit.parse(flags.split),
         frames_per_second=flags.fps,
+        as_video=flags.as_video,
         overwrite=flags.overwrite,
     )
 

@@ -5,7 +5,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from preprocess import arrays, files, kept_signals, motion_results, motion_rows, motion_sources, settings, splits
+from preprocess import (
+    arrays,
+    files,
+    kept_signals,
+    motion_results,
+    motion_rows,
+    motion_sources,
+    prepared_video,
+    settings,
+    splits,
+)
 from preprocess.bursts import Signal
 from preprocess.contiguous import Contiguous, Part
 from preprocess.failures import InputError
@@ -14,7 +24,7 @@ from preprocess.labels import Labels
 from preprocess.motion_config import MotionConfig
 from preprocess.motion_results import LABELS, SIGNAL, MotionResult, Moved, Segment
 from preprocess.motion_rows import Labelled
-from preprocess.motion_sources import Known, Source
+from preprocess.motion_sources import Known, Source, Stills
 from preprocess.preparation import Preparation
 from preprocess.progress import Progress, say
 from preprocess.settings import Json
@@ -34,6 +44,26 @@ class Outcome:
     was_complete: bool
 
 
+@dataclass(frozen=True)
+class _Frames:
+    """A recording whose frames are at hand, and what is still to be done to them."""
+
+    source: Source
+    wanted: Preparation
+
+    @classmethod
+    def of(cls, source: Source, config: MotionConfig) -> '_Frames':
+        """The recording, or the video of its pictures that was asked for: these are prepared already."""
+        if not config.as_video or not isinstance(source, Stills):
+            return cls(source, config.preparation)
+        return cls(prepared_video.of(source, config.preparation, config.output_dir), Preparation(gray=True))
+
+    @property
+    def digest(self) -> str:
+        """What the signal depends on."""
+        return settings.digest({'frames': self.source.fingerprint(), 'preparation': self.wanted.text})
+
+
 def find_motion(config: MotionConfig) -> Outcome:
     """Find what isn't there yet; the arrays, rows and motion.json stand in the output directory afterwards."""
     with Progress('looking at the recordings'):
@@ -47,14 +77,14 @@ def find_motion(config: MotionConfig) -> Outcome:
     parts = _parts(config, sources)
     known = {one.name: one for one in before.recordings} if before else {}
     found, labelled = [], []
-    for place, source in enumerate(sources):
-        folder = source.name if len(sources) > 1 else ''
-        signal = _signal(config, source, known.get(source.name), folder)
+    for place, frames in enumerate(_Frames.of(source, config) for source in sources):
+        folder = frames.source.name if len(sources) > 1 else ''
+        signal = _signal(config, frames, known.get(frames.source.name), folder)
         labels = own[place] if own else config.rule.labels(signal.signal)
         segments = tuple(_segment(part, config, has_own=bool(own)) for part in parts[place])
         _write_arrays(config, folder, signal.signal, labels)
-        labelled.append(Labelled(source, labels, segments))
-        found.append(_moved(labelled[-1], signal, folder, config.preparation))
+        labelled.append(Labelled(frames.source, labels, segments))
+        found.append(_moved(labelled[-1], signal, folder, frames.digest))
     outcome = _publish(config, found, labelled, digest)
     _remove_leftovers(before, outcome)
     return replace(outcome, notes=(*notes, *outcome.notes))
@@ -126,23 +156,19 @@ def _segment(part: Part, config: MotionConfig, *, has_own: bool) -> Segment:
     return Segment(part.side, part.first, part.end, first, max(first, min(part.first + valid.stop, part.end)))
 
 
-def _signal(config: MotionConfig, source: Source, before: Moved | None, folder: str) -> Found:
+def _signal(config: MotionConfig, frames: _Frames, before: Moved | None, folder: str) -> Found:
     """The signal, unless it is there already."""
+    source = frames.source
     if isinstance(source, Known):
         return Found(source.signal, 0)
-    digest = _signal_digest(source, config.preparation)
     path = files.join(config.output_dir, folder, SIGNAL)
-    if before and before.signal_digest == digest and before.folder == folder and files.exists(path):
+    if before and before.signal_digest == frames.digest and before.folder == folder and files.exists(path):
         signal = arrays.read_signal(path)
         if len(signal) == len(source):
             say(f'{source.name}: the signal is there already')
             return Found(signal, before.undecodable)
-    keeper = Keeper(files.join(config.output_dir, _WORK, f'{digest[:16]}.npz'), digest)
-    return kept_signals.find(source, config.preparation, keeper)
-
-
-def _signal_digest(source: Source, preparation: Preparation) -> str:
-    return settings.digest({'frames': source.fingerprint(), 'preparation': preparation.text})
+    keeper = Keeper(files.join(config.output_dir, _WORK, f'{frames.digest[:16]}.npz'), frames.digest)
+    return kept_signals.find(source, frames.wanted, keeper)
 
 
 def _write_arrays(config: MotionConfig, folder: str, signal: Signal, labels: Signal) -> None:
@@ -150,7 +176,7 @@ def _write_arrays(config: MotionConfig, folder: str, signal: Signal, labels: Sig
     arrays.write(files.join(config.output_dir, folder, LABELS), labels)
 
 
-def _moved(one: Labelled, found: Found, folder: str, preparation: Preparation) -> Moved:
+def _moved(one: Labelled, found: Found, folder: str, signal_digest: str) -> Moved:
     source = one.source
     return Moved(
         name=source.name,
@@ -159,7 +185,7 @@ def _moved(one: Labelled, found: Found, folder: str, preparation: Preparation) -
         frames=len(source),
         frames_per_second=source.frames_per_second,
         folder=folder,
-        signal_digest=_signal_digest(source, preparation),
+        signal_digest=signal_digest,
         undecodable=found.undecodable,
         positives=int(np.count_nonzero(np.nan_to_num(one.labels))),
         segments=one.segments,
@@ -167,9 +193,9 @@ def _moved(one: Labelled, found: Found, folder: str, preparation: Preparation) -
 
 
 def _remove_leftovers(before: MotionResult | None, outcome: Outcome) -> None:
-    """Remove the arrays of recordings that are no longer among the sources."""
+    """Remove the arrays and videos of recordings that are no longer among the sources."""
     for path in {*_files(before)} - {*outcome.files} if before else ():
-        if files.name(path) in (SIGNAL, LABELS):
+        if files.name(path) in (SIGNAL, LABELS) or path.endswith(prepared_video.EXTENSION):
             files.delete(path)
 
 
@@ -182,13 +208,15 @@ def _files(result: MotionResult) -> tuple[str, ...]:
     arrays_of = [
         files.join(result.directory, one.folder, name) for one in result.recordings for name in (SIGNAL, LABELS)
     ]
+    inside = files.join(files.absolute(result.directory), '')
+    videos = [one.uri for one in result.recordings if one.uri.startswith(inside)]
     sides = {segment.side for one in result.recordings for segment in one.segments if segment.end > segment.first}
     has_rows = any(one.kind != 'signal' for one in result.recordings)
     csvs = (
         [motion_rows.ALL, *(motion_rows.set_file(side) for side in splits.SIDES if side in sides)] if has_rows else []
     )
     below = [files.join(result.directory, name) for name in (*csvs, DICTIONARY, motion_results.FILE)]
-    return (*arrays_of, *below)
+    return (*arrays_of, *videos, *below)
 
 
 def _notes(result: MotionResult) -> list[str]:

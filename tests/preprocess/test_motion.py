@@ -221,7 +221,7 @@ def test_an_interrupted_run_goes_on_where_it_was(
 def test_a_damaged_beginning_is_found_anew(tank: Path, film: np.ndarray, tmp_path: Path) -> None:
     asked = config(tank, out=tmp_path / 'm')
     (source,) = motion_finding.motion_sources.find([str(tank)], frames_per_second=30)
-    digest = motion_finding._signal_digest(source, asked.preparation)
+    digest = motion_finding._Frames(source, asked.preparation).digest
     (tmp_path / 'm' / '.motion').mkdir(parents=True)
     (tmp_path / 'm' / '.motion' / f'{digest[:16]}.npz').write_bytes(b'PK torn')
 
@@ -300,6 +300,36 @@ def test_a_signal_gets_labels_and_no_rows(tmp_path: Path) -> None:
 
     assert [Path(path).name for path in outcome.files] == ['Y_tilde.npy', 'Y_label.npy', 'dict.txt', 'motion.json']
     assert not (tmp_path / 'm' / 'all_data.csv').exists()
+
+
+def test_frames_as_a_video_are_footage_that_is_prepared_once(tmp_path: Path, film: np.ndarray) -> None:
+    from preprocess.preparation import Preparation, Region
+
+    tank = tanks.write_pictures(tmp_path / 'tank', film)
+    wanted = Preparation(gray=True, roi=Region(0, 0, 20, 24), contrast='stretch')
+    asked = config(tank, out=tmp_path / 'm', preparation=wanted, as_video=True, frames_per_second=25.0)
+
+    outcome = find_motion(asked)
+
+    (video,) = (tmp_path / 'm').glob('tank.*.mkv')
+    assert str(video) in outcome.files
+    stills = find_motion(config(tank, out=tmp_path / 's', preparation=wanted))
+    signals = [np.load(tmp_path / name / 'Y_tilde.npy').tolist() for name in ('m', 's')]
+    assert signals[0] == signals[1]
+    assert stills.result.recordings[0].segments == outcome.result.recordings[0].segments
+    assert {row['image'] for row in cells(tmp_path / 'm' / 'all_data.csv')} == {str(video)}
+    assert [row['stop'] for row in cells(tmp_path / 'm' / 'all_data.csv')][-1] == '6'
+    assert outcome.result.recordings[0].frames_per_second == pytest.approx(25, rel=1e-3)
+
+    assert find_motion(asked).was_complete
+    video.unlink()
+    find_motion(asked)
+    assert video.exists()
+    find_motion(config(tank, out=tmp_path / 'm', as_video=True))
+    assert not video.exists()
+    assert len(list((tmp_path / 'm').glob('tank.*.mkv'))) == 1
+    find_motion(config(tank, out=tmp_path / 'm'))
+    assert list((tmp_path / 'm').glob('*.mkv')) == []
 
 
 def test_the_result_reads_back(tank: Path, tmp_path: Path) -> None:
