@@ -22,7 +22,7 @@ from preprocess.failures import InputError
 from preprocess.kept_signals import Found, Keeper
 from preprocess.labels import Labels
 from preprocess.motion_config import MotionConfig
-from preprocess.motion_results import LABELS, SIGNAL, MotionResult, Moved, Segment
+from preprocess.motion_results import LABELS, SIGNAL, TIMES, MotionResult, Moved, Segment
 from preprocess.motion_rows import Labelled
 from preprocess.motion_sources import Known, Source, Stills
 from preprocess.preparation import Preparation
@@ -32,6 +32,7 @@ from preprocess.settings import Json
 DICTIONARY = 'dict.txt'
 _DEFAULT_CUT = Contiguous.parse('0.83,0.07,0.1')
 _WORK = '.motion'
+_ARRAYS = (SIGNAL, LABELS, TIMES)
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,8 @@ def find_motion(config: MotionConfig) -> Outcome:
         signal = _signal(config, frames, known.get(frames.source.name), folder)
         labels = own[place] if own else config.rule.labels(signal.signal)
         segments = tuple(_segment(part, config, has_own=bool(own)) for part in parts[place])
-        _write_arrays(config, folder, signal.signal, labels)
+        times = frames.source.times()[:-1]
+        _write_arrays(config, folder, {SIGNAL: signal.signal, LABELS: labels, TIMES: times})
         labelled.append(Labelled(frames.source, labels, segments))
         found.append(_moved(labelled[-1], signal, folder, frames.digest))
     outcome = _publish(config, found, labelled, digest)
@@ -171,9 +173,9 @@ def _signal(config: MotionConfig, frames: _Frames, before: Moved | None, folder:
     return kept_signals.find(source, frames.wanted, keeper)
 
 
-def _write_arrays(config: MotionConfig, folder: str, signal: Signal, labels: Signal) -> None:
-    arrays.write(files.join(config.output_dir, folder, SIGNAL), signal)
-    arrays.write(files.join(config.output_dir, folder, LABELS), labels)
+def _write_arrays(config: MotionConfig, folder: str, values: Mapping[str, Signal]) -> None:
+    for name, array in values.items():
+        arrays.write(files.join(config.output_dir, folder, name), array)
 
 
 def _moved(one: Labelled, found: Found, folder: str, signal_digest: str) -> Moved:
@@ -182,6 +184,7 @@ def _moved(one: Labelled, found: Found, folder: str, signal_digest: str) -> Move
         name=source.name,
         uri=source.uri,
         kind=source.kind,
+        parts=tuple(motion_results.Part(*part) for part in source.parts()),
         frames=len(source),
         frames_per_second=source.frames_per_second,
         folder=folder,
@@ -195,7 +198,7 @@ def _moved(one: Labelled, found: Found, folder: str, signal_digest: str) -> Move
 def _remove_leftovers(before: MotionResult | None, outcome: Outcome) -> None:
     """Remove the arrays and videos of recordings that are no longer among the sources."""
     for path in {*_files(before)} - {*outcome.files} if before else ():
-        if files.name(path) in (SIGNAL, LABELS) or path.endswith(prepared_video.EXTENSION):
+        if files.name(path) in _ARRAYS or path.endswith(prepared_video.EXTENSION):
             files.delete(path)
 
 
@@ -205,9 +208,7 @@ def _is_whole(result: MotionResult) -> bool:
 
 def _files(result: MotionResult) -> tuple[str, ...]:
     """The files of a result that a user works with."""
-    arrays_of = [
-        files.join(result.directory, one.folder, name) for one in result.recordings for name in (SIGNAL, LABELS)
-    ]
+    arrays_of = [files.join(result.directory, one.folder, name) for one in result.recordings for name in _ARRAYS]
     inside = files.join(files.absolute(result.directory), '')
     videos = [one.uri for one in result.recordings if one.uri.startswith(inside)]
     sides = {segment.side for one in result.recordings for segment in one.segments if segment.end > segment.first}

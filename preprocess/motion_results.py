@@ -10,7 +10,7 @@ from preprocess.bursts import BurstRule, Signal
 from preprocess.failures import InputError
 from preprocess.settings import Json
 
-FILE, SIGNAL, LABELS = 'motion.json', 'Y_tilde.npy', 'Y_label.npy'
+FILE, SIGNAL, LABELS, TIMES = 'motion.json', 'Y_tilde.npy', 'Y_label.npy', 'times.npy'
 _VERSION = 1
 
 
@@ -24,6 +24,13 @@ class Segment(NamedTuple):
     valid_end: int
 
 
+class Part(NamedTuple):
+    """A file (or folder of pictures) of a recording, and how many frames it has."""
+
+    uri: str
+    frames: int
+
+
 @dataclass(frozen=True)
 class Moved:
     """One recording: its source, its frames, and where its arrays lie below the folder of motion.json."""
@@ -31,6 +38,7 @@ class Moved:
     name: str
     uri: str
     kind: str
+    parts: tuple[Part, ...]
     frames: int
     frames_per_second: float
     folder: str
@@ -59,12 +67,17 @@ class MotionResult:
         """The labels of a recording, NaN where there is none."""
         return arrays.read_labels(files.join(self.directory, recording.folder, LABELS), classes=len(self.label_names))
 
+    def times(self, recording: Moved) -> Signal:
+        """When each frame of a recording is shown, in seconds."""
+        return arrays.read_signal(files.join(self.directory, recording.folder, TIMES))
+
     def write(self) -> None:
         """Publish: from here on the result is complete."""
         content = {'version': _VERSION, **asdict(self)}
         del content['directory']
         for recording in content['recordings']:
-            recording['segments'] = [segment._asdict() for segment in recording['segments']]
+            for name in ('segments', 'parts'):
+                recording[name] = [one._asdict() for one in recording[name]]
         text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + '\n'
         files.write_atomic(files.join(self.directory, FILE), text.encode(errors='backslashreplace'))
 
@@ -92,5 +105,9 @@ def read(directory: str) -> MotionResult | None:
         ) from error
 
 
-def _recording(segments: list[dict[str, int]], **fields: object) -> Moved:
-    return Moved(**fields, segments=tuple(Segment(**one) for one in segments))  # type: ignore[arg-type]  # JSON
+def _recording(segments: list[dict[str, int]], parts: list[dict[str, str]], **fields: object) -> Moved:
+    return Moved(
+        **fields,  # type: ignore[arg-type]  # JSON
+        segments=tuple(Segment(**one) for one in segments),  # type: ignore[arg-type]  # as above
+        parts=tuple(Part(**one) for one in parts),  # type: ignore[arg-type]  # as above
+    )

@@ -41,6 +41,10 @@ class Source(Protocol):
         """The frames from `start` on; None for one that can't be decoded."""
         ...
 
+    def parts(self) -> list[tuple[str, int]]:
+        """Its files in order, and how many frames each has."""
+        ...
+
     def fingerprint(self) -> Json:
         """Changes when the frames may have."""
         ...
@@ -71,6 +75,9 @@ class Stills:
 
     def grays(self, wanted: Preparation, *, start: int) -> Iterator[Gray | None]:
         yield from still_frames.grays(self.folder, wanted, start=start)
+
+    def parts(self) -> list[tuple[str, int]]:
+        return [(self.uri, len(self))]
 
     def fingerprint(self) -> Json:
         digest = hashlib.sha256()
@@ -106,6 +113,9 @@ class Known:
 
     def grays(self, wanted: Preparation, *, start: int) -> Iterator[Gray | None]:
         raise ValueError('a signal has no frames')
+
+    def parts(self) -> list[tuple[str, int]]:
+        return [(self.uri, len(self))]
 
     def fingerprint(self) -> Json:
         return hashlib.sha256(self.signal.tobytes()).hexdigest()
@@ -152,6 +162,9 @@ class Footage:
             numbers = range(first, len(part.timeline))
             for frame in decoder.decode(part.uri, part.timeline, numbers, (size[1], size[0], 1), wanted):
                 yield frame.pixels[:, :, 0] if isinstance(frame, video.Frame) else None
+
+    def parts(self) -> list[tuple[str, int]]:
+        return [(part.uri, len(part.timeline)) for part in self.recording.parts]
 
     def fingerprint(self) -> Json:
         found = [files.stat(part.uri) for part in self.recording.parts]

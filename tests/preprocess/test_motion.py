@@ -79,6 +79,7 @@ def test_frames_become_a_signal_labels_and_a_row_each(tank: Path, film: np.ndarr
     assert [Path(path).name for path in outcome.files] == [
         'Y_tilde.npy',
         'Y_label.npy',
+        'times.npy',
         'all_data.csv',
         'train_set.csv',
         'eval_set.csv',
@@ -290,6 +291,7 @@ def test_arrays_of_recordings_that_are_no_longer_asked_for_go(tmp_path: Path) ->
     assert sorted(str(path.relative_to(tmp_path / 'm')) for path in (tmp_path / 'm').rglob('*.npy')) == [
         'Y_label.npy',
         'Y_tilde.npy',
+        'times.npy',
     ]
 
 
@@ -298,7 +300,13 @@ def test_a_signal_gets_labels_and_no_rows(tmp_path: Path) -> None:
 
     outcome = find_motion(config(tmp_path / 'Y_tilde.npy', out=tmp_path / 'm'))
 
-    assert [Path(path).name for path in outcome.files] == ['Y_tilde.npy', 'Y_label.npy', 'dict.txt', 'motion.json']
+    assert [Path(path).name for path in outcome.files] == [
+        'Y_tilde.npy',
+        'Y_label.npy',
+        'times.npy',
+        'dict.txt',
+        'motion.json',
+    ]
     assert not (tmp_path / 'm' / 'all_data.csv').exists()
 
 
@@ -335,6 +343,9 @@ def test_frames_as_a_video_are_footage_that_is_prepared_once(tmp_path: Path, fil
 def test_the_result_reads_back(tank: Path, tmp_path: Path) -> None:
     written = find_motion(config(tank, out=tmp_path / 'm')).result
     assert motion_results.read(str(tmp_path / 'm')) == written
+    (recording,) = written.recordings
+    assert recording.parts == ((str(tank), FRAMES),)
+    assert written.times(recording).tolist() == [place / 30 for place in range(FRAMES)]
     assert motion_results.read(str(tmp_path)) is None
 
     (tmp_path / 'm' / 'motion.json').write_text(json.dumps({'version': 7}))
