@@ -8,21 +8,27 @@ import threading
 import time
 import uuid
 from dataclasses import asdict, dataclass
+from functools import cache
 from types import TracebackType
 from typing import Self
 
 from preprocess import files
-from preprocess.failures import InputError
+from preprocess.failures import Failure, InputError
 
 _log = logging.getLogger(__name__)
 BEAT_EVERY_S = 10.0
+# The tokens of what this process holds: a claim of its own that it could not give back holds nobody up.
+_held: set[str] = set()
 # Three missed beats and a margin: a paused laptop or a slow bucket is not a dead run.
 STALE_AFTER_S = 45.0
 
 
 @dataclass(frozen=True)
 class Owner:
-    """Who holds a claim; `started` tells a process from a later one with the same pid."""
+    """Who holds a claim; `started` tells a process from a later one with the same pid.
+
+    `machine` is where a pid means this process: on a bucket, hosts and containers of one name meet.
+    """
 
     doing: str
     host: str
@@ -30,6 +36,7 @@ class Owner:
     started: str
     token: str
     beat: float
+    machine: str = ''
 
 
 class Claim:
@@ -38,7 +45,13 @@ class Claim:
     def __init__(self, path: str, *, doing: str) -> None:
         self._path = path
         self._owner = Owner(
-            doing, socket.gethostname(), os.getpid(), _started(os.getpid()), uuid.uuid4().hex, time.time()
+            doing,
+            socket.gethostname(),
+            os.getpid(),
+            _started(os.getpid()),
+            uuid.uuid4().hex,
+            time.time(),
+            _machine(),
         )
         self._over = threading.Event()
         self._beater = threading.Thread(target=self._beat, name=f'claim {path}', daemon=True)
@@ -55,6 +68,7 @@ class Claim:
                 )
             # Its process is gone. Two claimants may both delete; create_if_absent lets one of them win.
             files.delete(self._path)
+        _held.add(self._owner.token)
         self._beater.start()
         return self
 
@@ -63,6 +77,7 @@ class Claim:
     ) -> None:
         self._over.set()
         self._beater.join()
+        _held.discard(self._owner.token)
         mine = _read(self._path)
         if mine and mine.token == self._owner.token:
             files.delete(self._path)
@@ -71,7 +86,7 @@ class Claim:
         while not self._over.wait(BEAT_EVERY_S):
             try:
                 files.write_atomic(self._path, self._text())
-            except OSError as error:
+            except (OSError, Failure) as error:
                 # A missed beat is mended by the next one; the work itself will meet the same fault and report it.
                 _log.warning('heartbeat %s not written: %s', self._path, error)
 
@@ -91,9 +106,21 @@ def _read(path: str) -> Owner | None:
 
 
 def _alive(owner: Owner) -> bool:
-    if owner.host == socket.gethostname():
+    if (owner.host, owner.machine) == (socket.gethostname(), _machine()):
+        if owner.pid == os.getpid():
+            return owner.token in _held
         return _started(owner.pid) == owner.started and owner.started != ''
     return time.time() - owner.beat < STALE_AFTER_S
+
+
+@cache
+def _machine() -> str:
+    """This start of this machine, or of this container on it."""
+    try:
+        with open('/proc/sys/kernel/random/boot_id', encoding='ascii') as opened:
+            return f'{opened.read().strip()} {os.readlink("/proc/self/ns/pid")}'
+    except OSError:
+        return ''
 
 
 def _started(pid: int) -> str:

@@ -12,14 +12,16 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from preprocess import interrupts
+from preprocess import interrupts, log_files
 from preprocess.failures import Failure, InputError, Interrupted, RunFailed, UsageError
 
 _log = logging.getLogger(__name__)
-# What an operating system says when the fault is the machine's, not the program's.
+# What an operating system, or a storage on the network, says when the fault is not the program's.
 _DISK_ERRORS = {
     errno.ENOSPC: 'free some space or choose another output directory; the same command continues',
     errno.EDQUOT: 'free some of your quota or choose another output directory; the same command continues',
+    errno.EIO: 'look whether it is up and can be reached; the same command continues',
+    errno.ESTALE: 'run the same command again',
     errno.EFBIG: 'raise the file size limit (ulimit -f); the same command continues',
     errno.EROFS: 'choose an output directory that can be written',
     errno.EACCES: 'choose a directory you may write, or mend its permissions',
@@ -138,10 +140,10 @@ def run(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] 
 
 
 def from_os_error(error: OSError) -> Failure:
-    """A full disk or a forbidden path as three lines."""
+    """A full disk, a forbidden path or a failing storage as three lines."""
     kind = InputError if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) else RunFailed
     return kind(
-        os.strerror(error.errno or 0).lower(),
+        (error.strerror or os.strerror(error.errno or 0)).lower(),
         where=str(error.filename or 'the output directory'),
         do=_DISK_ERRORS.get(error.errno or 0, 'mend what the message names and run the same command again'),
     )
@@ -154,31 +156,9 @@ def this_command() -> str:
     return shlex.join([*start, *sys.argv[1:]])
 
 
-class _LogFile(logging.FileHandler):
-    """A log that a full or forbidden disk ends in silence: the work meets the same fault, and reports it once."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        try:
-            super().emit(record)
-        except OSError:
-            self.handleError(record)
-
-    def handleError(self, record: logging.LogRecord) -> None:  # logging's name
-        if not isinstance(sys.exc_info()[1], OSError):
-            super().handleError(record)
-
-
 def log_to(path: str, *, verbosity: str = 'INFO') -> None:
     """The full log of this process goes to `path` (appended), whatever the terminal shows."""
-    root = logging.getLogger()
-    already = {getattr(handler, 'baseFilename', None) for handler in root.handlers}
-    if os.path.abspath(path) in already:
-        return
-    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-    handler = _LogFile(path, encoding='utf-8', delay=True)
-    handler.setFormatter(logging.Formatter('%(asctime)s %(levelname)s %(name)s: %(message)s'))
-    root.addHandler(handler)
-    root.setLevel(min(root.level or logging.WARNING, logging.getLevelName(verbosity)))
+    log_files.attach(path, verbosity=verbosity)
 
 
 def _quieten() -> None:

@@ -8,7 +8,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from preprocess import files
+from preprocess import files, near
 from preprocess.failures import InputError
 
 GRAPH_FILE = 'graph.pb'
@@ -111,7 +111,7 @@ class CompiledEncoder:
             return True
         try:
             is_model = self.quantised is None or quantised_sha256(self.directory) == self.quantised
-            return is_model and files.sha256(self.graph_path) == self.sha256
+            return is_model and files.sha256(near.file(self.graph_path)) == self.sha256
         except FileNotFoundError:
             return False
 
@@ -120,6 +120,10 @@ class CompiledEncoder:
         for name in self.file_names:
             files.copy(files.join(self.directory, name), files.join(directory, name))
         return dataclasses.replace(self, directory=directory)
+
+    def near(self) -> 'CompiledEncoder':
+        """The same encoder on this machine, where libraries can read it."""
+        return dataclasses.replace(self, directory=near.tree(self.directory, what='the encoder'))
 
     def verify(self) -> None:
         """Raise InputError unless the graph is the one that was written with this description."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, NamedTuple
 
-from preprocess import files
+from preprocess import files, near
 from preprocess.failures import InputError
 
 _GZIP_MAGIC = b'\x1f\x8b'
@@ -103,7 +103,7 @@ class _Lines:
 def _bytes_of(path: str) -> Iterator[BinaryIO]:
     """The file's bytes, unpacked when they are gzip's; what can't be read is an InputError."""
     try:
-        with files.open_read(path) as opened:
+        with files.open_read(near.file(path)) as opened:
             packed = opened.read(2) == _GZIP_MAGIC
             opened.seek(0)
             if packed:

@@ -1,12 +1,18 @@
 """How far the workers of an embedding job are, for the terminal."""
 
+import logging
+import math
+import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from preprocess import tally
+from preprocess import files, tally
 from preprocess.progress import Progress
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -38,8 +44,12 @@ _PHASES = (
 class Display:
     """How far the workers are, from what they report: pictures looked up, embedded, then records written."""
 
-    def __init__(self, tallies: str) -> None:
+    def __init__(self, tallies: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._tallies = tallies
+        self._clock = clock
+        self._look_every_s = tally.REMOTELY_EVERY_S if files.is_remote(tallies) else 0.0
+        self._looked = -math.inf
+        self._asked_to_stop = False
         self._phase = 0
         self._shown = _PHASES[0].progress()
 
@@ -50,19 +60,31 @@ class Display:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if kind is None and self._look_every_s:
+            self._looked = -math.inf
+            self.look(False)
         self._shown.__exit__(kind, error, trace)
 
     def look(self, is_interrupted: bool) -> None:
         """Show what the workers reported last, and pass on to them that the user wants to stop."""
-        counts = tally.total(self._tallies)
+        if is_interrupted and not self._asked_to_stop:
+            tally.ask_to_stop(self._tallies)
+            self._asked_to_stop = True
+        if self._clock() - self._looked < self._look_every_s:
+            return
+        self._looked = self._clock()
+        try:
+            counts = tally.total(self._tallies)
+        except OSError as error:
+            # Only for showing; the work itself will meet the same fault and report it.
+            _log.warning('how far the workers are is not known: %s', error)
+            return
         while self._phase + 1 < len(_PHASES) and _PHASES[self._phase + 1].has_begun(counts):
             self._show(counts)
             self._shown.__exit__(None, None, None)
             self._phase += 1
             self._shown = _PHASES[self._phase].progress().__enter__()
         self._show(counts)
-        if is_interrupted:
-            tally.ask_to_stop(self._tallies)
 
     def _show(self, counts: Counter[str]) -> None:
         phase = _PHASES[self._phase]

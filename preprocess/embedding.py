@@ -17,6 +17,7 @@ from preprocess import (
     files,
     jobs,
     kept_encoders,
+    log_files,
     outcomes,
     pieces,
     preflight,
@@ -290,7 +291,7 @@ def _run(job: EmbeddingJob, beam_args: Sequence[str]) -> None:
         f'{encoder.batch_size}, {job.hands.decoders} decoders beside it; {jobs.describe(beam_args)}'
     )
     with Display(job.tallies) as display:
-        log = None if files.is_remote(job.sets[0].work) else job.sets[0].path(LOG)
+        log = log_files.for_workers(job.sets[0].path(LOG))
         jobs.run(lambda pipeline: pipeline | transforms.EmbedSets(job), beam_args, look=display.look, log=log)
 
 

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Protocol
 
-from preprocess import files, pixel_encoders
+from preprocess import files, near, pixel_encoders
 from preprocess.applications import APPLICATIONS, Application
 from preprocess.compiled import FrozenGraph
 from preprocess.failures import InputError, UsageError
@@ -70,7 +70,7 @@ class ApplicationSource:
             return imagenet
         if self.weights == 'random':
             return f'{self.name} random'
-        content = files.read_bytes(self.weights)
+        content = files.read_bytes(near.file(self.weights))
         # The ImageNet file given by hand is the same encoder as the one from the cache.
         if hashlib.md5(content, usedforsecurity=False).hexdigest() in self._application.weights_md5:
             return imagenet
@@ -131,8 +131,9 @@ class DirectorySource:
     def identity(self) -> str:
         """A hash over the relative names and contents of its files: the same wherever a copy of it lies."""
         digest = hashlib.sha256()
-        for found in files.list_dir(self.path, recursive=True):
-            relative = os.path.relpath(found.uri, self.path)
+        place = near.tree(self.path, what='the model')
+        for found in files.list_dir(place, recursive=True):
+            relative = os.path.relpath(found.uri, place)
             if files.name(relative).startswith('.'):
                 continue  # what file managers leave behind
             digest.update(f'{relative}\0{files.sha256(found.uri)}\n'.encode())

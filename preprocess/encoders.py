@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import errno
 import hashlib
+import tempfile
 import uuid
 from dataclasses import dataclass
 
@@ -112,6 +113,10 @@ def compile_in_child(spec: EncoderSpec, directory: str) -> CompiledEncoder:
     """compile_encoder in a process of its own: building a network takes gigabytes this one would never get back."""
     if there := _usable(directory, spec.key()):
         return there
+    if files.is_remote(directory):
+        # Made where directories can be renamed.
+        with tempfile.TemporaryDirectory() as folder:
+            return compile_in_child(spec, files.join(folder, 'encoder')).copied(directory)
     if not spec.source.is_heavy or spec.kept_at:
         return compile_encoder(spec, directory)
     request: dict[str, Json] = {'spec': dataclasses.asdict(spec), 'directory': directory}

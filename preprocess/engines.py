@@ -151,6 +151,7 @@ def load_engine(encoder: CompiledEncoder, *, threads: int | None = None) -> Engi
     """Load a compiled encoder for this process, after checking that its graph is intact and this machine can run it."""
     check_here(encoder.engine, encoder.precision)
     streams = Streams.for_machine(threads)
+    encoder = encoder.near()
     encoder.verify()
     with heap.returning():
         run = way(encoder.engine, encoder.precision).load(encoder, streams)

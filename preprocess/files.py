@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import BinaryIO, Protocol
 
@@ -24,6 +25,7 @@ from preprocess.s3_files import S3Service
 _SCHEME = re.compile(r'([A-Za-z][A-Za-z0-9+.-]*)://')
 _MAGIC = re.compile(r'[*?[]')
 _PIECE_BYTES = 1 << 20
+_AT_ONCE = 8
 
 
 class Storage(Protocol):
@@ -191,6 +193,16 @@ def copy(source: str, target: str) -> None:
     """Copy a file's bytes, between storages too, whole or not at all."""
     with open_read(source) as opened, writing_atomic(target) as written:
         shutil.copyfileobj(opened, written, _PIECE_BYTES)
+
+
+def copy_tree(source: str, target: str, *, last: str) -> None:
+    """Copy all files below a directory; the one whose presence says that the others are there goes last."""
+    start = len(join(source, ''))
+    found = {listed.uri[start:]: listed.uri for listed in list_dir(source, recursive=True)}
+    final = found.pop(last)
+    with ThreadPoolExecutor(_AT_ONCE, 'copy') as pool:
+        list(pool.map(lambda below: copy(found[below], join(target, below)), found))
+    copy(final, join(target, last))
 
 
 def sha256(uri: str) -> str:

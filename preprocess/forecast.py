@@ -141,9 +141,12 @@ def _weighed(kept: Sequence[Row], rejects: Counter[str], duplicates: int) -> Sto
 def _size(uri: str) -> int | str:
     """The size of a file, or the reason it will be rejected for."""
     try:
-        if files.is_dir(uri):
+        # An object store says so by itself.
+        if not files.is_remote(uri) and files.is_dir(uri):
             return 'is-a-directory'
         return files.stat(uri).size or 'empty-file'
+    except IsADirectoryError:
+        return 'is-a-directory'
     except FileNotFoundError:
         return 'missing'
     except PermissionError:

@@ -3,10 +3,11 @@
 import contextlib
 import dataclasses
 import errno
+import tempfile
 from collections.abc import Callable
 
 from preprocess import files, shelves
-from preprocess.compiled import CompiledEncoder
+from preprocess.compiled import GRAPH_FILE, INFO_FILE, CompiledEncoder
 from preprocess.encoders import EncoderSpec
 from preprocess.failures import InputError
 
@@ -33,6 +34,9 @@ def in_store(spec: EncoderSpec, store: str, *, staging: str, compile_into: Compi
     place = files.join(shelves.encoder_folder(store, key), shelves.ENCODER)
     if there := usable(place, key):
         return there
+    if files.is_remote(place):
+        with tempfile.TemporaryDirectory() as folder:
+            return _publish_objects(compile_into(spec, files.join(folder, shelves.ENCODER)), place)
     made = compile_into(spec, files.join(staging, shelves.ENCODER))
     return _publish(made, place)
 
@@ -46,10 +50,24 @@ def usable(place: str, key: str) -> CompiledEncoder | None:
     return there if there.key == key and there.is_intact() else None
 
 
+def _publish_objects(made: CompiledEncoder, place: str) -> CompiledEncoder:
+    """The same where directories have no names to change: the first graph stays, and all describe that one.
+
+    Freezing gives other bytes every time, so two runs that compile one encoder at once must not mix theirs.
+    """
+    if files.exists(files.join(place, INFO_FILE)):  # a damaged one
+        for name in reversed(made.file_names):
+            files.delete(files.join(place, name))
+    for name in made.file_names[:-1]:
+        files.create_if_absent(files.join(place, name), files.read_bytes(files.join(made.directory, name)))
+    sha256 = made.sha256 if made.is_pixels else files.sha256(files.join(place, GRAPH_FILE))
+    there = dataclasses.replace(made, directory=place, sha256=sha256)
+    there.write()
+    return there
+
+
 def _publish(made: CompiledEncoder, place: str) -> CompiledEncoder:
-    """Give a new encoder its place in the store; whoever comes first keeps it, a damaged one gives way."""
-    if files.is_remote(place):
-        return made.copied(place)
+    """Give a new encoder its place in the store, by a rename: whoever comes first keeps it, a damaged one gives way."""
     damaged = f'{made.directory}.damaged'
     while True:
         try:

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from preprocess import near
 from preprocess.applications import Application
 from preprocess.failures import InputError
 from preprocess.freezing import Network
@@ -31,7 +32,7 @@ def from_file(application: Application, path: str) -> Network:
     """With the weights in a Keras .h5, .weights.h5 or .keras file, with or without a classifier on top."""
     model = _features(application)
     try:
-        _load_weights(model, path)
+        _load_weights(model, near.file(path))
     # What h5py, zipfile and Keras raise for files that are damaged or of another network.
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, zipfile.BadZipFile) as error:
         raise InputError(

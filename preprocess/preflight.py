@@ -5,7 +5,7 @@ import itertools
 import os
 from dataclasses import dataclass
 
-from preprocess import files, record_sets, rows, settings
+from preprocess import files, near, record_sets, rows, settings
 from preprocess.compiled import INFO_FILE
 from preprocess.failures import InputError
 from preprocess.labels import Labels
@@ -49,7 +49,7 @@ def check(config: SetConfig, *, encoder_key: str, encoder: str) -> Inputs:
         labels=labels,
         working_dir=working_dir,
         settings={
-            **{f'input {files.absolute(path)}': files.sha256(path) for path in csvs},
+            **{f'input {files.absolute(path)}': files.sha256(near.file(path)) for path in csvs},
             'labels': list(labels.names),
             'image_root': files.absolute(config.image_root) if config.image_root else None,
             'ignore_label_case': config.ignore_label_case,
@@ -137,6 +137,7 @@ def _about_rows(csvs: tuple[str, ...]) -> int:
 
 def _about_rows_of(path: str) -> int:
     """The number of rows, from the size and the first few: the same for the same file."""
+    path = near.file(path)
     size = files.stat(path).size
     with files.open_read(path) as opened:
         head = opened.read(_SAMPLE_BYTES)

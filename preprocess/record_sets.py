@@ -177,8 +177,9 @@ def _find_matches(pattern: str, matches: Sequence[str]) -> _Found:
         wanted = {
             path: shard for path, shard in vouched.items() if path in matches or fnmatch.fnmatchcase(path, pattern)
         }
+        sizes = _sizes(name.directory) if wanted else {}
         for path, shard in wanted.items():
-            _check_shard(path, shard, name)
+            _check_shard(path, shard, name, sizes)
             listed[path] = name, shard
         if wanted:
             manifests[name] = manifest
@@ -198,17 +199,22 @@ def sets_in(folder: str, name: str | None = None) -> list[SetName]:
 
 
 def _checked(name: SetName, manifest: Manifest) -> Iterator[FoundShard]:
+    sizes = _sizes(name.directory)
     for shard in manifest.shards:
         path = files.join(name.directory, shard.file)
-        _check_shard(path, shard, name)
+        _check_shard(path, shard, name, sizes)
         yield FoundShard(path, shard.records)
 
 
-def _check_shard(path: str, shard: Shard, name: SetName) -> None:
-    try:
-        size = files.stat(path).size
-    except FileNotFoundError:
-        raise InputError(f'{name.manifest()} lists this file, which is missing', where=path, do=_REPAIR) from None
+def _sizes(folder: str) -> dict[str, int]:
+    """The sizes of a folder's files: listed at once, because one question for each takes a network too long."""
+    return {files.join(folder, files.name(found.uri)): found.size for found in files.list_dir(folder)}
+
+
+def _check_shard(path: str, shard: Shard, name: SetName, sizes: Mapping[str, int]) -> None:
+    size = sizes.get(path)
+    if size is None:
+        raise InputError(f'{name.manifest()} lists this file, which is missing', where=path, do=_REPAIR)
     if size != shard.bytes:
         raise InputError(
             f'the file has {size} bytes where {name.manifest()} lists {shard.bytes}', where=path, do=_REPAIR

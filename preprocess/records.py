@@ -19,7 +19,7 @@ import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
-from preprocess import files
+from preprocess import files, near
 from preprocess.failures import InputError
 
 # Level 1 is 1.2-2.4 times faster than the default and its files at most 3 % bigger: vectors hardly compress.
@@ -214,7 +214,7 @@ def read(path: str, *, expect: int | None = None) -> Iterator[Record]:
 def read_bytes(path: str) -> Iterator[bytes]:
     """The raw bytes of every record of one file, checksums checked."""
     try:
-        with files.open_read(path) as source:
+        with files.open_read(near.if_brought(path)) as source:
             yield from _frames(_unzipped(source, path), path)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise RecordError(f'the file is torn or corrupt: {error}', where=path) from None

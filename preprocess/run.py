@@ -16,8 +16,7 @@ def main(argv: Sequence[str] | None = None, *, machinery: Machinery | None = Non
     options.add_flags(parser)
     found, beam_args = command.parse_with_beam(parser, argv)
     config = options.from_flags(found)
-    if not files.is_remote(config.records.output_path):
-        command.log_to(files.join(config.records.name.directory, LOG), verbosity=config.verbosity)
+    command.log_to(files.join(config.records.name.directory, LOG), verbosity=config.verbosity)
     existing = Existing.REDO if config.overwrite else Existing.KEEP
     beam_args = [*config.beam_args, *beam_args]
     embed_sets([config.records], config.embedding, beam_args, existing=existing, machinery=machinery)

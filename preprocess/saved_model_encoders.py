@@ -7,7 +7,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
-from preprocess import files
+from preprocess import files, near
 from preprocess.failures import InputError
 from preprocess.freezing import Network, from_graph_def
 
@@ -66,7 +66,7 @@ def _load(path: str) -> _Model:
 
 
 def _load_tf2(path: str) -> _Model:
-    model = tf.saved_model.load(path)
+    model = tf.saved_model.load(near.tree(path, what='the model'))
     signatures = dict(model.signatures)
     if not signatures:
         return _model_without_signature(model, path)
@@ -112,7 +112,7 @@ def _load_tf1(path: str, graphs: dict[frozenset[str], meta_graph_pb2.MetaGraphDe
     pictures = signature.inputs[_chosen(signature.inputs, (), path)]
     vectors = signature.outputs[_chosen(signature.outputs, _OUTPUTS, path)].name
     with tf.Graph().as_default() as graph, tf.compat.v1.Session(graph=graph) as session:
-        tf.compat.v1.saved_model.loader.load(session, tags, path)
+        tf.compat.v1.saved_model.loader.load(session, tags, near.tree(path, what='the model'))
         frozen = tf.compat.v1.graph_util.convert_variables_to_constants(
             session, graph.as_graph_def(), [vectors.partition(':')[0]]
         )

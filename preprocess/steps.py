@@ -36,7 +36,7 @@ class Step(beam.DoFn):
         self._tally = Tally(self._job.tallies)
 
     def teardown(self) -> None:
-        self._tally.write()
+        self._tally.close()
 
     def _count(self, **counts: int) -> None:
         for name, count in counts.items():

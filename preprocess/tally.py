@@ -5,22 +5,26 @@ Files serve threads, processes and machines alike. The counts are for showing: a
 
 import json
 import logging
+import math
 import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from preprocess import files
+from preprocess.failures import Failure
 
 WRITE_EVERY_S = 1.0
-# Asking a local disk costs microseconds; an object store is asked now and then.
-LOOK_REMOTELY_EVERY_S = 5.0
+# A local disk costs microseconds; an object store is asked, and written to, now and then.
+REMOTELY_EVERY_S = 5.0
+_READERS = 16
 _STOP = 'stop'
 _log = logging.getLogger(__name__)
 
 
 class Tally:
-    """One worker's counts; written at most once a second, and when it is closed."""
+    """One worker's counts; written at most once a second, more seldom to an object store, and when it is closed."""
 
     def __init__(self, directory: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._directory = directory
@@ -29,25 +33,39 @@ class Tally:
         self._counts: Counter[str] = Counter()
         self._written: Counter[str] = Counter()
         self._looked = self._wrote = clock()
-        self._look_every_s = LOOK_REMOTELY_EVERY_S if files.is_remote(directory) else 0.0
+        self._is_remote = files.is_remote(directory)
+        self._look_every_s = REMOTELY_EVERY_S if self._is_remote else 0.0
+        self._write_every_s = REMOTELY_EVERY_S if self._is_remote else WRITE_EVERY_S
+        self._put_at = -math.inf
         self._stop = False
 
     def add(self, **counts: int) -> None:
         """Count something."""
         self._counts.update(counts)
-        if self._clock() - self._wrote >= WRITE_EVERY_S:
+        if self._clock() - self._wrote >= self._write_every_s:
             self.write()
 
     def write(self) -> None:
         """Bring the file up to date."""
         self._wrote = self._clock()
-        if self._counts != self._written:
-            self._written = Counter(self._counts)
+        # Services take one write of an object a second.
+        is_too_soon = self._is_remote and self._clock() - self._put_at < WRITE_EVERY_S
+        if self._counts != self._written and not is_too_soon:
+            self._written, self._put_at = Counter(self._counts), self._clock()
             try:
                 files.write_atomic(self._path, json.dumps(self._counts).encode())
-            except OSError as error:
+            except (OSError, Failure) as error:
                 # Only for showing; the work itself will meet the same fault and report it.
                 _log.warning('%s not written: %s', self._path, error)
+
+    def close(self) -> None:
+        """Write the last counts, unless the driver is done and has cleared the directory away already."""
+        try:
+            if not self._is_remote or files.is_dir(self._directory):
+                self._put_at = -math.inf
+                self.write()
+        except (OSError, Failure) as error:
+            _log.warning('%s not written: %s', self._path, error)
 
     def should_stop(self) -> bool:
         """Whether the driver asked for an orderly stop."""
@@ -64,9 +82,8 @@ def ask_to_stop(directory: str) -> None:
 
 def total(directory: str) -> Counter[str]:
     """The sum over all workers that report to this directory."""
-    summed: Counter[str] = Counter()
-    if files.is_dir(directory):
-        for found in files.list_dir(directory):
-            if found.uri.endswith('.json') and not files.name(found.uri).startswith('.'):
-                summed.update(json.loads(files.read_bytes(found.uri)))
-    return summed
+    listed = [found.uri for found in files.list_dir(directory)] if files.is_dir(directory) else []
+    written = [uri for uri in listed if uri.endswith('.json') and not files.name(uri).startswith('.')]
+    # On a network hundreds of small files take as long as the slowest of them, not as their sum.
+    with ThreadPoolExecutor(_READERS, 'tallies') as readers:
+        return sum((Counter(json.loads(data)) for data in readers.map(files.read_bytes, written)), Counter[str]())

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from preprocess import files, records
+from preprocess import files, near, records
 from preprocess.failures import InputError
 from preprocess.progress import Progress
 from preprocess.record_sets import FoundShard, RecordSet
@@ -132,6 +132,7 @@ def read(name: str, found: RecordSet, *, stream: bool = False) -> Raw:
     if width is None:
         raise empty(name, found)
     keep = not stream and fits_in_memory(_bytes(found, width))
+    near.bring(found.paths, what=f'the {name} records')
     with Progress(f'reading the {name} records', total=found.records, unit='records') as progress:
 
         def content(shard: FoundShard) -> list[Batch]:
@@ -211,9 +212,10 @@ def read_shard(shard: FoundShard, width: int, *, vectors: bool = True) -> Iterat
     features = _features(width if vectors else None)
     count = 0
     try:
-        with files.open_read(shard.path) as opened:
+        path = near.file(near.if_brought(shard.path))
+        with files.open_read(path) as opened:
             packed = opened.read(2) == b'\x1f\x8b'
-        lines = tf.data.TFRecordDataset(shard.path, 'GZIP' if packed else '', _BUFFER_BYTES)
+        lines = tf.data.TFRecordDataset(path, 'GZIP' if packed else '', _BUFFER_BYTES)
         for serialised in lines.batch(_READ_BATCH).prefetch(1):
             # Not by map(): tracing a function costs more than a small shard.
             batch = _batch(tf.io.parse_example(serialised, features))

@@ -9,7 +9,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
-from preprocess import files
+from preprocess import files, near
 from preprocess.failures import RunFailed
 from trainer import exported
 from trainer.embedded_set import EmbeddedSet
@@ -47,7 +47,7 @@ def load(said: Exported) -> ExportedModel:
     directory, labels = said.directory, said.labels
     try:
         sha256 = files.sha256(files.join(directory, 'saved_model.pb'))
-        loaded = tf.saved_model.load(directory)
+        loaded = tf.saved_model.load(near.tree(directory, what='the model'))
         if (classes := loaded.signatures['classify'].structured_outputs['scores'].shape[1]) != len(labels):
             raise ValueError(f'it has {classes} classes, its dict.txt {len(labels)} labels')
     except (OSError, ValueError, KeyError, TypeError, DecodeError, tf.errors.OpError) as error:

@@ -50,8 +50,7 @@ def run(config: TrainConfig, environment: Environment) -> None:
     if not environment.is_chief:
         training.follow(config, environment)
         return
-    if not files.is_remote(config.output_path):
-        command.log_to(files.join(config.output_path, 'log.txt'), verbosity=config.schedule.verbosity)
+    command.log_to(files.join(config.output_path, 'log.txt'), verbosity=config.schedule.verbosity)
     with Claim(files.join(config.output_path, '.claim'), doing='trainer.task'):
         result = training.train(config, environment)
         exported = export_trained(config, result)

@@ -4,7 +4,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
-from preprocess import files
+from preprocess import files, near
 from preprocess.failures import InputError
 from trainer import proof, specimens
 from trainer.proof import Case
@@ -38,7 +38,7 @@ def write(model: str, directory: str) -> None:
 def prove(model: str, directory: str) -> None:
     """Compare both forms on sample pictures, as a client of the earlier systems would ask."""
     pictures = specimens.pictures()
-    loaded = tf.saved_model.load(model)
+    loaded = tf.saved_model.load(near.tree(model, what='the model'))
     keys = tf.constant([str(place) for place in range(len(pictures))])
     expected = loaded.signatures['serving_default'](key=keys, image_bytes=tf.constant(pictures))['scores'].numpy()
     proof.check(directory, 'tensors', [Case('', {IMAGE_BYTES: pictures}, {SCORES: expected})])

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -41,9 +42,7 @@ def gcs_server() -> Iterator[FakeGcs]:
 @pytest.fixture
 def gcs(gcs_server: FakeGcs, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGcs]:
     """The fake, as this process' gs://; retries don't take the time they would."""
-    for name, value in gcs_environment(gcs_server).items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(retries, 'PATIENCE', SHORT)
+    _lead_to(gcs_environment(gcs_server), monkeypatch)
     yield gcs_server
     gcs_server.faults, gcs_server.refuses_everybody = Faults(), False
     gcs_server.objects.forbidden.clear()
@@ -59,8 +58,7 @@ def s3_server() -> Iterator[str]:
     host, port = server.get_host_and_port()
     url = f'http://{host}:{port}'
     with pytest.MonkeyPatch.context() as patched:
-        for name, value in s3_environment(url).items():
-            patched.setenv(name, value)
+        _lead_to(s3_environment(url), patched)
         import boto3
 
         boto3.client('s3').create_bucket(Bucket=BUCKET)
@@ -71,10 +69,20 @@ def s3_server() -> Iterator[str]:
 @pytest.fixture
 def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """moto's server, as this process' s3://."""
-    for name, value in s3_environment(s3_server).items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(retries, 'PATIENCE', SHORT)
+    _lead_to(s3_environment(s3_server), monkeypatch)
     return s3_server
+
+
+@contextmanager
+def storage(scheme: str, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Meanwhile a kind of object store is this process', for fixtures that live as long as a session."""
+    with pytest.MonkeyPatch.context() as patched:
+        environments = {
+            'gs': lambda: gcs_environment(request.getfixturevalue('gcs_server')),
+            's3': lambda: s3_environment(request.getfixturevalue('s3_server')),
+        }
+        _lead_to(environments[scheme](), patched)
+        yield
 
 
 @pytest.fixture(params=['gs', 's3'])
@@ -82,3 +90,9 @@ def place(request: pytest.FixtureRequest) -> str:
     """A prefix with nothing below it, on each kind of object store."""
     request.getfixturevalue({'gs': 'gcs', 's3': 's3'}[request.param])
     return f'{request.param}://{BUCKET}/{uuid.uuid4().hex}'
+
+
+def _lead_to(environment: dict[str, str], patched: pytest.MonkeyPatch) -> None:
+    for name, value in environment.items():
+        patched.setenv(name, value)
+    patched.setattr(retries, 'PATIENCE', SHORT)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from preprocess import claims
+from preprocess import claims, files
 from preprocess.failures import InputError
 
 HOLDER = """
@@ -73,6 +73,32 @@ def test_a_process_of_another_host_is_alive_for_45_seconds_after_its_beat(
     else:
         with claim:
             assert json.loads(path.read_text())['doing'] == 'training'
+
+
+def test_a_container_of_the_same_name_is_another_host(tmp_path: Path) -> None:
+    path = tmp_path / '.claim'
+    with claims.Claim(str(path), doing='training'):
+        mine = json.loads(path.read_text())
+    path.write_text(json.dumps({**mine, 'machine': 'another', 'pid': 1 << 22, 'beat': time.time()}))
+    with pytest.raises(InputError, match='training, process'):
+        claims.Claim(str(path), doing='training').__enter__()
+
+
+def test_what_this_process_could_not_give_back_holds_nobody_up(tmp_path: Path) -> None:
+    path = tmp_path / '.claim'
+    with claims.Claim(str(path), doing='training'):
+        left = path.read_text()
+    path.write_text(left)
+    with claims.Claim(str(path), doing='again'):
+        assert json.loads(path.read_text())['doing'] == 'again'
+
+
+def test_only_one_holds_a_claim_on_an_object_store(place: str) -> None:
+    path = f'{place}/out/.claim'
+    refused = pytest.raises(InputError, match='another run is writing this result: training')
+    with claims.Claim(path, doing='training'), refused:
+        claims.Claim(path, doing='more').__enter__()
+    assert not files.exists(path)
 
 
 def test_a_torn_mark_names_nobody_and_is_taken_over(tmp_path: Path) -> None:
