@@ -482,6 +482,7 @@ def flag_parser() -> FlagParser:
     create_docs.add_flags(parser.add_argument_group('splitting --input_path'))
     options.add_row_flags(parser)
     options.add_embedding_flags(parser)
+    options.add_footage_flags(parser)
     training_config.add_learning_flags(parser)
     # None tells a flag that was given from the default; see _training.
     parser.set_defaults(encoder=None)

@@ -1,26 +1,20 @@
 """The step that runs the network: contents without a vector -> pieces of the store, and places in them."""
 
-import threading
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
 
-import apache_beam as beam
-from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
-from preprocess import decoders, pictures, quiet, shards, shelves
+from preprocess import networks, shards, shelves
 from preprocess.arrivals import Sources
-from preprocess.embedder import Embedded, Embedder, Failed, Lane
+from preprocess.embedder import Embedded, Failed, Lane
 from preprocess.lookup import Located, Wanted
+from preprocess.networks import Network
 from preprocess.pictures import Picture
 from preprocess.pieces import PieceWriter
-from preprocess.sets import EmbeddingJob
 from preprocess.shards import Placed
 from preprocess.shelves import Refusal
-from preprocess.steps import Arrived, Step, arrival
+from preprocess.steps import Arrived, Step, arrival, in_global_window
 from preprocess.worker_failures import carried
-
-T = TypeVar('T')
 
 
 class Embed(Step):
@@ -28,7 +22,7 @@ class Embed(Step):
 
     def setup(self) -> None:
         super().setup()
-        self._embedder: Embedder[Wanted] | None = None
+        self._network: Network | None = None
 
     def start_bundle(self) -> None:
         self._lane: Lane[Wanted] | None = None
@@ -52,19 +46,19 @@ class Embed(Step):
     @carried
     def finish_bundle(self) -> Iterator[WindowedValue | Arrived]:
         for output in [*self._drain(), *self._publish(), arrival(self._sources)]:
-            yield _in_global_window(output)
+            yield in_global_window(output)
 
     def teardown(self) -> None:
-        if self._embedder:
-            _embedders.give_back(self._job)
+        if self._network:
+            networks.shared.give_back(self._job)
         super().teardown()
 
     def _into_lane(self) -> Lane[Wanted]:
         """The network is loaded by the first picture that needs it."""
-        if not self._embedder:
-            self._embedder = _embedders.borrow(self._job)
+        if not self._network:
+            self._network = networks.shared.borrow(self._job)
         if not self._lane:
-            self._lane = self._embedder.open_lane()
+            self._lane = self._network.for_pictures.open_lane()
         return self._lane
 
     def _drain(self) -> Iterator[Arrived]:
@@ -99,45 +93,3 @@ class Embed(Step):
             located = (Located(picture, key, piece.path, positions[key]) for picture, key in self._embedded)
             yield from shards.place(located, self._job.sets).items()
             self._embedded = []
-
-
-def _in_global_window(output: T) -> WindowedValue | beam.pvalue.TaggedOutput:
-    if isinstance(output, beam.pvalue.TaggedOutput):
-        return beam.pvalue.TaggedOutput(output.tag, _in_global_window(output.value))
-    return WindowedValue(output, GlobalWindow().max_timestamp(), [GlobalWindow()])
-
-
-class _Embedders:
-    """One network for all bundles of a process, as long as any of them uses it."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._borrowed: dict[str, tuple[int, Embedder[Wanted], decoders.DecoderPool]] = {}
-
-    def borrow(self, job: EmbeddingJob) -> Embedder[Wanted]:
-        with self._lock:
-            users, embedder, pool = self._borrowed.get(job.tallies) or (0, *_make(job))
-            self._borrowed[job.tallies] = users + 1, embedder, pool
-            return embedder
-
-    def give_back(self, job: EmbeddingJob) -> None:
-        with self._lock:
-            users, embedder, pool = self._borrowed[job.tallies]
-            self._borrowed[job.tallies] = users - 1, embedder, pool
-            if users > 1:
-                return
-            del self._borrowed[job.tallies]
-        embedder.close()
-        pool.close()
-
-
-_embedders = _Embedders()
-
-
-def _make(job: EmbeddingJob) -> tuple[Embedder[Wanted], decoders.DecoderPool]:
-    with quiet.loading():
-        engine = job.load_engine()
-    pool = decoders.DecoderPool(
-        engine.input_shape, children=job.hands.decoders, timeout_s=job.decode_timeout_s, decode=job.decode
-    )
-    return Embedder(engine, read=pictures.read_bytes, decode=pool.decode, readers=job.hands.readers), pool

@@ -2,7 +2,6 @@
 
 import enum
 import logging
-import math
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -24,6 +23,7 @@ from preprocess import (
     publishing,
     shards,
     shelves,
+    verdicts,
 )
 from preprocess.arrivals import Sources
 from preprocess.claims import Claim
@@ -32,7 +32,7 @@ from preprocess.display import Display
 from preprocess.embedder import Hands
 from preprocess.encoders import EncoderSpec
 from preprocess.engines import Engine
-from preprocess.failures import Failure, InputError, RunFailed, TooManyRejects
+from preprocess.failures import RunFailed
 from preprocess.manifest import EncoderInfo, Manifest
 from preprocess.options import STORE, EmbeddingConfig, SetConfig
 from preprocess.outcomes import Outcome
@@ -41,10 +41,10 @@ from preprocess.preflight import Inputs
 from preprocess.processor import gpus, usable_cores
 from preprocess.progress import Progress, say
 from preprocess.provenance import Provenance
-from preprocess.record_sets import is_whole
 from preprocess.set_names import SetName
 from preprocess.sets import EmbeddingJob, SetJob, staging_folder, work_folder
 from preprocess.stock import Stock
+from preprocess.video_reader import VideoReader
 
 _log = logging.getLogger(__name__)
 LOG = 'log.txt'
@@ -52,6 +52,8 @@ LOG = 'log.txt'
 _ROWS_PER_RANGE = 1024
 _KEYS_PER_RANGE = 1 << 16
 _MOST_RANGES = 4096
+# Frames a second that footage is taken to have before it is looked at, and keyframes.
+_FRAMES_A_SECOND = {'every_frame': 30.0, 'keyframes': 0.5}
 # A store that loses pieces again and again is on a disk that is dying.
 _MOST_LOOKS = 4
 
@@ -73,6 +75,7 @@ class Machinery:
     hands: Hands | None = None
     decode: str = decoders.DECODE
     decode_timeout_s: float = decoders.TIMEOUT_S
+    reader: VideoReader = VideoReader()
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,12 @@ def embed_sets(
     spec = encoder_choice.settle(sets, embedding, store=store, beam_args=beam_args)
     with Progress('checking the inputs'):
         key = spec.key()
-        inputs = [preflight.check(config, encoder_key=key, encoder=spec.canonical) for config in sets]
+        inputs = [
+            preflight.check(
+                config, encoder_key=key, encoder=spec.canonical, footage_settings=embedding.footage_settings
+            )
+            for config in sets
+        ]
     sources = None
     with ExitStack() as held:
         for config in sets:
@@ -130,10 +138,11 @@ def _is_there(inputs: Inputs, existing: Existing, *, retry: bool) -> bool:
     if existing is Existing.REDO:
         return False
     manifest = preflight.find_complete(inputs, replace=existing is Existing.REPLACE)
-    if manifest is None or (retry and manifest.rows.rejected):
+    if manifest is None or (retry and (manifest.rows.rejected or manifest.examples.rejected_frames)):
         return False
     publishing.remove_leftovers(inputs.config.name, manifest)
-    say(f'{inputs.config.output_path}: {manifest.rows.accepted:,} records are there already (--overwrite redoes them)')
+    written = manifest.examples.written
+    say(f'{inputs.config.output_path}: {written:,} records are there already (--overwrite redoes them)')
     return True
 
 
@@ -183,7 +192,7 @@ class _Making:
             todo = [one for one, outcome in zip(todo, found, strict=True) if outcome.must_repeat]
             if not todo:
                 say(str(sources))
-                _verify(ended)
+                verdicts.tell(ended)
                 self._advise(sources)
                 return sources
         raise RunFailed(
@@ -197,7 +206,9 @@ class _Making:
         about_rows = sum(one.about_rows for one in inputs)
         vectors = shelves.vectors(self.store, encoder.key, encoder.vector_bytes)
         refusals = shelves.rejects(self.store, encoder.key)
-        known, seen = _listed(vectors, about_rows), _listed(shelves.index(self.store), about_rows, with_rows=True)
+        recordings = sum(one.footage.recordings for one in inputs)
+        known = _listed(vectors, about_rows, least=recordings)
+        seen = _listed(shelves.index(self.store), about_rows, least=recordings, with_rows=True)
         # Refusals meet the same pictures as vectors do: they are cut at the same keys.
         refused = Stock(refusals, () if self.embedding.retry_rejected else _paths(refusals), known.ranges, True)
         return EmbeddingJob(
@@ -210,6 +221,8 @@ class _Making:
             hands=self.machinery.hands or Hands.for_machine(remote=remote, decoders=self.embedding.decoders),
             decode=self.machinery.decode,
             decode_timeout_s=self.machinery.decode_timeout_s,
+            reader=self.machinery.reader,
+            retry_rejected=self.embedding.retry_rejected,
         )
 
     def _loading(self, encoder: CompiledEncoder) -> Callable[[], Engine]:
@@ -231,14 +244,24 @@ class _Making:
             multi_label=config.multi_label,
             limit=config.limit,
             max_reject_fraction=self.embedding.max_reject_fraction,
-            shards=config.shards or shards.how_many(inputs.about_rows, encoder.vector_bytes),
+            shards=config.shards or self._about_shards(inputs, encoder),
             encoder=_info(kept_encoders.beside_records(encoder, name.directory)),
             vector_shape=encoder.vector_shape,
             settings=inputs.settings,
             run_id=uuid.uuid4().hex[:12],
+            sampling=self.embedding.sampling,
+            preparation=self.embedding.preparation,
             replace=self.replace,
             provenance=_absolute(config.provenance),
         )
+
+    def _about_shards(self, inputs: Inputs, encoder: CompiledEncoder) -> int:
+        """Enough record files for the pictures, or for the footage, of which a recording is in one."""
+        footage = inputs.footage
+        frames = int(footage.seconds * _FRAMES_A_SECOND.get(self.embedding.sampling.which, 1.0))
+        frames = int(frames * (self.embedding.sampling.frames_per_second or 1.0))
+        of_footage = min(footage.recordings, shards.how_many(frames, encoder.vector_bytes))
+        return max(shards.how_many(inputs.about_rows, encoder.vector_bytes), of_footage)
 
     def _advise(self, sources: Sources) -> None:
         """Say what this machine could do faster, when it was kept busy."""
@@ -247,11 +270,11 @@ class _Making:
             say(line)
 
 
-def _listed(shelf: Shelf, about_rows: int, *, with_rows: bool = False) -> Stock:
-    """A shelf's pieces, listed once, and how finely to cut them for so many rows."""
+def _listed(shelf: Shelf, about_rows: int, *, least: int, with_rows: bool = False) -> Stock:
+    """A shelf's pieces, listed once, and how finely to cut them for so many rows; recordings are worth a range each."""
     found = pieces.find(shelf.folder).good
     about_keys = sum(found.values()) // (shelf.row_bytes + pieces.KEY_BYTES)
-    ranges = min(_MOST_RANGES, 1 + max(about_rows // _ROWS_PER_RANGE, about_keys // _KEYS_PER_RANGE))
+    ranges = min(_MOST_RANGES, 1 + max(about_rows // _ROWS_PER_RANGE, about_keys // _KEYS_PER_RANGE, least))
     return Stock(shelf, tuple(found), ranges, with_rows)
 
 
@@ -298,53 +321,3 @@ def _run(job: EmbeddingJob, beam_args: Sequence[str]) -> None:
 def _device() -> str:
     cards, cores = gpus(), usable_cores()
     return f'{cards} GPU' if cards else f'{cores} CPU core{"s" if cores > 1 else ""}'
-
-
-def _verify(outcomes: Sequence[tuple[SetJob, Outcome]]) -> None:
-    """Say how every set ended; raise for the first one that isn't there."""
-    for one, outcome in outcomes:
-        say(_summary(one, outcome))
-    for one, outcome in outcomes:
-        if not outcome.is_published:
-            raise _rejected(one, outcome)
-        if not is_whole(one.name, Manifest.read(one.name.manifest())):
-            raise RunFailed(
-                'the runner says it is done, but the records are not what it wrote',
-                where=one.name.manifest(),
-                do='see whether something else writes there, and run the same command again',
-            )
-
-
-def _summary(one: SetJob, outcome: Outcome) -> str:
-    rows = outcome.rows
-    parts = [f'{rows.accepted:,} records']
-    if rows.rejected:
-        parts.append(f'{rows.rejected:,} rejected ({_histogram(outcome)})')
-    if rows.duplicate:
-        parts.append(f'{rows.duplicate:,} repeats')
-    if outcome.from_working_dir:
-        parts.append(f'{outcome.from_working_dir:,} found in the working directory instead of beside the CSV')
-    return f'{one.name.stem}: {rows.read:,} rows: {", ".join(parts)}'
-
-
-def _rejected(one: SetJob, outcome: Outcome) -> Failure:
-    rows = outcome.rows
-    if not rows.accepted:
-        return InputError(
-            f'every row was rejected ({_histogram(outcome)})',
-            where=one.name.rejects(),
-            do='look there for what is wrong with each row, mend the CSV or the files, and run the same command again',
-        )
-    fraction = rows.rejected / rows.read
-    return TooManyRejects(
-        f'{rows.rejected:,} of {rows.read:,} rows rejected ({fraction:.1%}, the limit is '
-        f'{one.max_reject_fraction:.1%}): {_histogram(outcome)}',
-        where=one.name.rejects(),
-        do=f'mend them and run the same command again, or go on without these {rows.rejected:,} rows with '
-        f'--max_reject_fraction {math.ceil(fraction * 1000) / 1000:g}',
-    )
-
-
-def _histogram(outcome: Outcome) -> str:
-    ordered = sorted(outcome.rejects_by_reason.items(), key=lambda item: (-item[1], item[0]))
-    return ', '.join(f'{count:,} {reason}' for reason, count in ordered)

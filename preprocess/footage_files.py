@@ -107,6 +107,16 @@ class Surveyor:
         return found
 
 
+def timeline_of(file: VideoFile, reader: VideoReader, store: str) -> Timeline:
+    """The times of a file that was surveyed; read once more when somebody tidied the store meanwhile."""
+    if found := kept_timelines.held(store, file.sha256):
+        return found
+    again = reader.survey(file.uri)
+    check_unchanged(file)
+    kept_timelines.keep(store, file.sha256, again)
+    return again
+
+
 def check_unchanged(file: VideoFile) -> None:
     """ImageError when the file is not the one whose times were read."""
     with readable():

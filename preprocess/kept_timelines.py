@@ -56,8 +56,17 @@ def read(path: str) -> Timeline | Refusal:
     return Refusal(*json.loads(said))
 
 
-@lru_cache(maxsize=4)
 def held(store: str, sha256: bytes) -> Timeline | None:
-    """A timeline that several pieces of work need one after the other."""
+    """A timeline that several pieces of work need one after the other: the last few stay in memory."""
+    try:
+        return _held(store, sha256)
+    except LookupError:
+        return None
+
+
+@lru_cache(maxsize=4)
+def _held(store: str, sha256: bytes) -> Timeline:
     found = find(store, sha256)
-    return found if isinstance(found, Timeline) else None
+    if not isinstance(found, Timeline):
+        raise LookupError(sha256)  # which is not remembered
+    return found

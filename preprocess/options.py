@@ -4,12 +4,15 @@ import argparse
 import re
 from dataclasses import dataclass
 
-from preprocess import engines, files, pixel_encoders
+from preprocess import engines, files, pixel_encoders, preparation, sampling
 from preprocess.command import FlagParser
 from preprocess.encoders import EncoderSpec
 from preprocess.failures import UsageError
+from preprocess.preparation import NOTHING, Preparation
 from preprocess.provenance import Provenance
+from preprocess.sampling import Sampling
 from preprocess.set_names import Part, SetName
+from preprocess.settings import Json
 
 DEFAULT_ENCODER = 'inception_v3'
 DEFAULT_MAX_REJECT_FRACTION = 0.05
@@ -67,6 +70,8 @@ class EmbeddingConfig:
     retry_rejected: bool = False
     decoders: int | None = None  # None: what the machine suggests, here and below
     network_threads: int | None = None
+    sampling: Sampling = Sampling()  # of footage, as is what follows
+    preparation: Preparation = NOTHING
 
     def __post_init__(self) -> None:
         if not 0 <= self.max_reject_fraction <= 1:
@@ -78,6 +83,12 @@ class EmbeddingConfig:
         for flag, count in (('--decoders', self.decoders), ('--network_threads', self.network_threads)):
             if count is not None and count < 1:
                 raise UsageError(f'{flag} must be 1 or more, got {count}', where=flag, do='leave it out')
+
+    @property
+    def footage_settings(self) -> dict[str, Json]:
+        """What records of footage depend on besides; nothing where it is the default."""
+        said: dict[str, Json] = {} if self.sampling == Sampling() else {'sampling': self.sampling.text}
+        return said if self.preparation == NOTHING else {**said, 'preparation': self.preparation.text}
 
     @property
     def spec(self) -> EncoderSpec:
@@ -130,6 +141,7 @@ def add_flags(parser: FlagParser) -> None:
     add_row_flags(parser)
     parser.add_argument('--limit', type=int, metavar='N', help='take N pictures only, spread over the classes')
     add_embedding_flags(parser)
+    add_footage_flags(parser)
     parser.add_argument('--job_name', help="the job's name, for runners that keep one")
     parser.add_argument('--num_workers', type=int, metavar='N', help='workers, for runners that start them')
     parser.add_argument('--overwrite', action='store_true', help='make the records again, whatever is there')
@@ -184,6 +196,13 @@ def add_embedding_flags(parser: FlagParser) -> None:
     )
 
 
+def add_footage_flags(parser: FlagParser) -> None:
+    """The flags that say which frames of footage are taken, and how they are prepared."""
+    footage = parser.add_argument_group('footage: rows that are videos, or stretches of some')
+    sampling.add_flags(footage)
+    preparation.add_flags(footage)
+
+
 def from_flags(found: argparse.Namespace) -> PreprocessConfig:
     """The settings in parsed flags."""
     records = SetConfig(
@@ -218,6 +237,8 @@ def embedding_from_flags(found: argparse.Namespace) -> EmbeddingConfig:
         decoders=found.decoders,
         network_threads=found.network_threads,
         retry_rejected=found.retry_rejected,
+        sampling=sampling.from_flags(found),
+        preparation=preparation.from_flags(found),
     )
 
 

@@ -4,7 +4,7 @@ import hashlib
 import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from preprocess import files, images, rows, shelves, subsets
 from preprocess.access import readable
@@ -53,9 +53,15 @@ def read_rows(job: SetJob, csvs: Sequence[str]) -> Iterator[Row | Reject]:
     )
     own: Iterator[Row | Reject] = (row for row in found if _is_own(row, job))
     if job.limit is not None:
-        own = iter(subsets.spread([row for row in own if isinstance(row, Row)], job.limit))
-    for row in own:
-        yield _checked(row, job)
+        own = iter(_limited([row for row in own if isinstance(row, Row)], job.limit))
+    yield from own
+
+
+def _limited(found: Sequence[Row], limit: int) -> list[Row]:
+    """Rows for so many pictures and frames: where there are fewer rows, each of footage gives several frames."""
+    picked = subsets.spread(found, limit)
+    most = -(-limit // max(len(picked), 1))
+    return [replace(row, most=most) if row.is_footage else row for row in picked]
 
 
 def settle(found: Iterable[tuple[int, Row]], jobs: Sequence[SetJob]) -> Settled:
@@ -108,17 +114,9 @@ def stat(uri: str) -> files.FileStat:
 def _is_own(row: Row | Reject, job: SetJob) -> bool:
     if job.name.part is None:
         return True
-    # By the picture and not by the line: all rows of one picture must meet in one part.
-    place = row.uri or (f'{row.source}:{row.row}' if isinstance(row, Reject) else '')
+    # By the picture or recording and not by the line: all rows of one must meet in one part.
+    place = row.recording if isinstance(row, Row) else row.uri or f'{row.source}:{row.row}'
     return shelves.hash_of(place) % job.name.part.of == job.name.part.index
-
-
-def _checked(row: Row | Reject, job: SetJob) -> Row | Reject:
-    if isinstance(row, Reject):
-        return row
-    if row.is_footage:
-        return rows.reject(row, stage='rows', reason='footage', message='a video, or a stretch of one')
-    return row
 
 
 def unfit(same: Sequence[Row], job: SetJob) -> list[Reject]:

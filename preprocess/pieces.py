@@ -138,6 +138,10 @@ class PieceWriter:
             self._begun = self._clock()
         self._rows.setdefault(key, row)
 
+    def drop(self, key: bytes) -> None:
+        """Forget a row that is not published yet."""
+        self._rows.pop(key, None)
+
     @property
     def is_full(self) -> bool:
         """Whether what was gathered is as big as a piece gets."""

@@ -3,9 +3,10 @@
 import gzip
 import itertools
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from preprocess import files, near, record_sets, rows, settings
+from preprocess import files, near, record_sets, rows, settings, video_reader
 from preprocess.compiled import INFO_FILE
 from preprocess.failures import InputError
 from preprocess.labels import Labels
@@ -19,10 +20,22 @@ from preprocess.settings import Json
 
 # Rows looked at for a label that is known. A CSV that hides its first one behind more of them fails later, not wrongly.
 ROWS_LOOKED_AT = 20_000
+# Rows looked at for footage, which is asked for by few rows and in most of them or none.
+ROWS_SEEN_FOR_FOOTAGE = 1000
+# What a recording is taken for before it is looked at: a camera's piece of it.
+_WHOLE_RECORDING_S = 600.0
 _SAMPLE_BYTES = 1 << 16
 _GZIP_MAGIC = b'\x1f\x8b'
 # CSVs of paths pack about this well.
 _GZIP_RATIO = 6
+
+
+@dataclass(frozen=True)
+class AboutFootage:
+    """About how many recordings the rows name, and how many seconds of them."""
+
+    recordings: int
+    seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +48,12 @@ class Inputs:
     working_dir: str
     settings: dict[str, Json]
     about_rows: int
+    footage: AboutFootage
 
 
-def check(config: SetConfig, *, encoder_key: str, encoder: str) -> Inputs:
+def check(
+    config: SetConfig, *, encoder_key: str, encoder: str, footage_settings: Mapping[str, Json] | None = None
+) -> Inputs:
     """The inputs of a set; InputError when they can't be used."""
     labels = Labels.read(config.input_dict)
     csvs = tuple(rows.expand_inputs(config.input_path))
@@ -57,10 +73,12 @@ def check(config: SetConfig, *, encoder_key: str, encoder: str) -> Inputs:
             'limit': config.limit,
             'shard': str(config.part) if config.part else None,
             **_history(config.provenance),
+            **(footage_settings or {}),
             'encoder': encoder,
             'encoder_key': encoder_key,
         },
         about_rows=_about_rows(csvs) // (config.part.of if config.part else 1),
+        footage=_about_footage(config, csvs),
     )
 
 
@@ -123,6 +141,27 @@ def _check_labels(config: SetConfig, csvs: tuple[str, ...], labels: Labels) -> N
             where=f'{first.source}:{first.row}',
             do=f'check that {config.input_dict} belongs to it, or try --ignore_label_case',
         )
+
+
+def _about_footage(config: SetConfig, csvs: tuple[str, ...]) -> AboutFootage:
+    """The footage of the first rows, and as much of as many others; where there is any, its reader must be there."""
+    found = itertools.chain.from_iterable(rows.read_csv(path, image_root=config.image_root) for path in csvs)
+    seen = [row for row in itertools.islice(found, ROWS_SEEN_FOR_FOOTAGE) if isinstance(row, Row)]
+    footage = [row for row in seen if row.is_footage]
+    if not footage:
+        return AboutFootage(0, 0.0)
+    video_reader.check_installed(f'{footage[0].source}:{footage[0].line}')
+    seconds = sum(_about_seconds(row) for row in footage)
+    more = _about_rows(csvs) / len(seen) if len(seen) == ROWS_SEEN_FOR_FOOTAGE else 1.0
+    return AboutFootage(round(len({row.recording for row in footage}) * more), seconds * more)
+
+
+def _about_seconds(row: Row) -> float:
+    if row.frame is not None:
+        return 0.0
+    if row.stop is None:
+        return _WHOLE_RECORDING_S
+    return row.stop - (row.start or 0.0)
 
 
 def _ids(row: Row | Reject, config: SetConfig, labels: Labels) -> tuple[int, ...] | Reject:

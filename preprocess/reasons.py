@@ -13,7 +13,6 @@ REASONS: dict[str, str] = {
     'unknown-label': 'A label is not in dict.txt.',
     'several-labels': 'The row has several labels and --multi_label was not given.',
     'conflicting-labels': 'Rows of the same picture disagree about its labels, split or group.',
-    'footage': 'The row names a video or a stretch of one where pictures are wanted.',
     # the file it names
     'missing': 'There is no such file or object.',
     'forbidden': 'The file or object may not be read.',
@@ -37,6 +36,8 @@ REASONS: dict[str, str] = {
     'non-monotonic-times': 'The clock of the video goes back, or frames have no time: a time names no one frame.',
     'too-many-frames': 'The video has more frames than the limit.',
     'beyond-the-end': 'The stretch begins at or behind the end of the recording, or the frame is behind its last.',
+    'bad-list': 'The list of the parts of a recording is not understood.',
+    'wrong-order': 'The creation times of the videos in a folder contradict the order of their names.',
     'no-frame': 'No frame of the stretch is taken at this number of frames a second.',
     'outside': 'The region of --roi is not within the frame.',
     'changed': 'The video is not the file it was when its times were read.',

@@ -1,4 +1,4 @@
-"""The Beam side of embedding: rows -> pictures -> what the store has of them -> the rest embedded -> published sets.
+"""The Beam side of embedding: rows -> pictures and frames -> what the store has -> the rest embedded -> published sets.
 
 Elements are blocks of rows, because a single row's own overhead would show. No vector is ever an element: keys meet
 keys, by ranges, and what travels is where a vector is.
@@ -7,14 +7,20 @@ keys, by ranges, and what travels is where a vector is.
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, TypeVar
+from typing import Literal, TypeAlias
 
 import apache_beam as beam
 from apache_beam.utils.windowed_value import WindowedValue
 
-from preprocess import lookup, pictures, pieces, publishing, shards, shelves
+from preprocess import footage, footage_files, frame_lookup, lookup, pictures, pieces, publishing, shards, shelves
 from preprocess.arrivals import Arrival, Repeated, Sources
 from preprocess.embed_step import Embed
+from preprocess.footage import WantedFrames
+from preprocess.footage_steps import take_frames
+from preprocess.frame_embed_step import EmbedFrames
+from preprocess.frame_lookup import Sought
+from preprocess.frame_shards import PlacedFrames, Target
+from preprocess.image_formats import ImageError
 from preprocess.lookup import Named, Unnamed, Wanted
 from preprocess.pictures import Picture
 from preprocess.pieces import PieceError, PieceWriter
@@ -22,19 +28,25 @@ from preprocess.publishing import RowsRead
 from preprocess.rows import Reject, Row
 from preprocess.sets import EmbeddingJob
 from preprocess.shards import Placed
-from preprocess.steps import ARRIVALS, Arrived, Step, arrival
+from preprocess.shelves import Refusal
+from preprocess.steps import ARRIVALS, Arrived, Step, apart, arrival
 from preprocess.stock import KeySlice, Stock
 from preprocess.worker_failures import carried
-
-T = TypeVar('T')
 
 # Rows that travel together: enough to make the overhead of an element small, few enough to be spread over workers.
 ROWS_PER_BLOCK = 256
 PICTURES_PER_BLOCK = 32
 # Pictures a thread asks the storage about in one go.
 NAMED_AT_A_TIME = 16
-_PLACED = 'placed'
-LookedUp: TypeAlias = beam.pvalue.TaggedOutput[Literal['placed'], tuple[tuple[int, int], list[Placed]]]
+# Frames of a video that are decoded in one go: enough to make opening the file small, few enough that one long video
+# keeps all workers busy.
+FRAMES_PER_PIECE = 128
+_PLACED, _FRAMES, _FOOTAGE = 'placed', 'frames', 'footage'
+LookedUp: TypeAlias = (
+    beam.pvalue.TaggedOutput[Literal['placed'], tuple[Target, list[Placed | PlacedFrames]]]
+    | beam.pvalue.TaggedOutput[Literal['frames'], WantedFrames]
+)
+RowsOfFootage: TypeAlias = beam.pvalue.TaggedOutput[Literal['footage'], tuple[int, tuple[int, list[Row]]]]
 
 
 @dataclass  # not frozen: Beam notes the pipeline in it
@@ -55,8 +67,9 @@ class EmbedSets(beam.PTransform):
         read = (
             begin
             | 'CSVs' >> beam.Create(tasks, reshuffle=True)
-            | 'ReadRows' >> beam.ParDo(_ReadRows(job)).with_outputs(ARRIVALS, main='rows')
+            | 'ReadRows' >> beam.ParDo(_ReadRows(job)).with_outputs(ARRIVALS, _FOOTAGE, main='rows')
         )
+        frames, arrived = take_frames(read.footage, seen.slices, job)
         named = (
             (read.rows, seen.slices)
             | 'RowsAndIndex' >> beam.Flatten()
@@ -64,27 +77,32 @@ class EmbedSets(beam.PTransform):
             | 'Name' >> beam.ParDo(_Name(job)).with_outputs(ARRIVALS, main='named')
         )
         found = (
-            (named.named, vectors.slices, refusals.slices)
+            (named.named, frames, vectors.slices, refusals.slices)
             | 'PicturesAndStore' >> beam.Flatten()
             | 'TogetherByContent' >> beam.GroupByKey()
-            | 'LookUp' >> beam.ParDo(_LookUp(job)).with_outputs(ARRIVALS, _PLACED, main='wanted')
+            | 'LookUp' >> beam.ParDo(_LookUp(job)).with_outputs(ARRIVALS, _PLACED, _FRAMES, main='wanted')
         )
         embedded = (
             found.wanted
             | 'SpreadOverWorkers' >> beam.Reshuffle()
             | 'Embed' >> beam.ParDo(Embed(job)).with_outputs(ARRIVALS, main='placed')
         )
+        filmed = (
+            found.frames
+            | 'SpreadVideoOverWorkers' >> beam.Reshuffle()
+            | 'EmbedFrames' >> beam.ParDo(EmbedFrames(job)).with_outputs(ARRIVALS, main='placed')
+        )
         written = (
-            (found.placed, embedded.placed)
+            (found.placed, embedded.placed, filmed.placed)
             | 'Placed' >> beam.Flatten()
             | 'TogetherByShard' >> beam.GroupByKey()
             | 'WriteShards' >> beam.ParDo(_WriteShard(job))
         )
         # Every set is finished, also one of which nothing arrives.
         seeds = begin | 'Sets' >> beam.Create([(one.index, Repeated(0)) for one in job.sets])
-        steps = (seen, vectors, refusals, read, named, found, embedded)
+        steps = (seen, vectors, refusals, read, named, found, embedded, filmed)
         return (
-            (seeds, written, *(step.arrivals for step in steps))
+            (seeds, written, *arrived, *(step.arrivals for step in steps))
             | 'Arrivals' >> beam.Flatten()
             | 'TogetherBySet' >> beam.GroupByKey()
             | 'Finish' >> beam.ParDo(_Finish(job))
@@ -121,13 +139,15 @@ class _ReadPiece(Step):
 
 
 class _ReadRows(Step):
-    """CSVs of a set -> blocks of rows, those of one picture under one key."""
+    """CSVs of a set -> blocks of rows, those of one picture or recording under one key."""
 
     @carried
-    def process(self, task: tuple[int, int, tuple[str, ...]]) -> Iterator[tuple[int, tuple[int, list[Row]]] | Arrived]:
+    def process(
+        self, task: tuple[int, int, tuple[str, ...]]
+    ) -> Iterator[tuple[int, tuple[int, list[Row]]] | RowsOfFootage | Arrived]:
         set_index, number, csvs = task
         one = self._job.sets[set_index]
-        buckets: dict[int, list[Row]] = {}
+        buckets: dict[tuple[int, bool], list[Row]] = {}
         rejects: list[Reject] = []
         read = from_working_dir = 0
         for row in pictures.read_rows(one, csvs):
@@ -136,20 +156,26 @@ class _ReadRows(Step):
                 rejects.append(row)
                 continue
             from_working_dir += row.from_working_dir
-            bucket = pieces.range_of(shelves.path_key(row.uri), self._job.seen.ranges)
-            block = buckets.setdefault(bucket, [])
+            bucket = pieces.range_of(shelves.path_key(row.recording), self._job.seen.ranges)
+            block = buckets.setdefault((bucket, row.is_footage), [])
             block.append(row)
             if len(block) == ROWS_PER_BLOCK:
-                yield bucket, (set_index, buckets.pop(bucket))
+                yield _rows(bucket, set_index, buckets.pop((bucket, row.is_footage)))
             if read % ROWS_PER_BLOCK == 0:
                 self._count(read=ROWS_PER_BLOCK)
                 self._raise_if_interrupted()
         self._count(read=read % ROWS_PER_BLOCK)
-        yield from ((bucket, (set_index, block)) for bucket, block in buckets.items())
+        yield from (_rows(bucket, set_index, block) for (bucket, _), block in buckets.items())
         yield from self._refused(set_index, rejects)
         publishing.note_rows_read(one, number, RowsRead(read, from_working_dir))
         # Now the total is known: everything after this is measured against it.
         self._tally.write()
+
+
+def _rows(bucket: int, set_index: int, block: list[Row]) -> tuple[int, tuple[int, list[Row]]] | RowsOfFootage:
+    """Rows on their way: footage takes another than pictures."""
+    element = bucket, (set_index, block)
+    return beam.pvalue.TaggedOutput(_FOOTAGE, element) if block[0].is_footage else element
 
 
 class _Name(Step):
@@ -166,7 +192,7 @@ class _Name(Step):
     def process(
         self, bucket: tuple[int, Iterable[tuple[int, list[Row]] | KeySlice]]
     ) -> Iterator[tuple[int, list[Named]] | Arrived]:
-        blocks, slices = _apart(bucket[1])
+        blocks, slices = apart(bucket[1])
         settled = pictures.settle(((index, row) for index, rows in blocks for row in rows), self._job.sets)
         for set_index, rejects in settled.rejects.items():
             yield from self._refused(set_index, rejects)
@@ -206,13 +232,19 @@ class _Name(Step):
 
 
 class _LookUp(Step):
-    """Pictures and pieces of one range of contents -> where the vectors are, what is refused, what is wanted."""
+    """Contents and pieces of one range of keys -> where the vectors are, what is refused, what is wanted."""
 
     @carried
     def process(
-        self, bucket: tuple[int, Iterable[list[Named] | KeySlice]]
+        self, bucket: tuple[int, Iterable[list[Named] | Sought | KeySlice]]
     ) -> Iterator[list[Wanted] | LookedUp | Arrived]:
-        blocks, slices = _apart(bucket[1])
+        found, slices = apart(bucket[1])
+        yield from self._pictures([one for one in found if isinstance(one, list)], slices)
+        yield from self._frames([one for one in found if isinstance(one, Sought)], slices)
+
+    def _pictures(
+        self, blocks: Sequence[list[Named]], slices: Sequence[KeySlice]
+    ) -> Iterator[list[Wanted] | LookedUp | Arrived]:
         joined = lookup.join((one for block in blocks for one in block), slices)
         accepted = sum(len(one.picture.uses) for one in joined.located)
         self._count(accepted=accepted, wanted=len(joined.wanted))
@@ -224,6 +256,35 @@ class _LookUp(Step):
         for first in range(0, len(joined.wanted), PICTURES_PER_BLOCK):
             yield joined.wanted[first : first + PICTURES_PER_BLOCK]
 
+    def _frames(self, sought: Sequence[Sought], slices: Sequence[KeySlice]) -> Iterator[LookedUp | Arrived]:
+        joined = frame_lookup.join(sought, slices)
+        for one in joined.placed:
+            self._count(frames_placed=len(one.taken))
+            yield beam.pvalue.TaggedOutput(_PLACED, (one.target(self._job.sets), [one]))
+        for set_index, refused in joined.refused:
+            yield from self._refused_frames(set_index, refused)
+        yield arrival(joined.sources)
+        for wanted in joined.wanted:
+            try:
+                pieces_of_video = self._decodable(wanted)
+            except ImageError as error:
+                yield from self._lost(wanted, Refusal('survey', error.reason, error.message))
+                continue
+            self._count(wanted=len(wanted))
+            for piece in pieces_of_video:
+                yield beam.pvalue.TaggedOutput(_FRAMES, piece)
+
+    def _decodable(self, wanted: WantedFrames) -> Iterator[WantedFrames]:
+        """Frames of a file in pieces, each to be decoded by itself by whoever is free."""
+        timeline = footage_files.timeline_of(wanted.file, self._job.reader, self._job.store)
+        pieces_of_video = self._job.reader.splits(timeline, wanted.numbers.tolist(), most=FRAMES_PER_PIECE)
+        return (wanted.some(numbers) for numbers in pieces_of_video)
+
+    def _lost(self, wanted: WantedFrames, refusal: Refusal) -> Iterator[Arrived]:
+        """The file went away, or became another, since its times were read."""
+        for taken in wanted.taken:
+            yield from self._refused_frames(taken.set_index, footage.refused(taken, [refusal] * len(taken)))
+
     def finish_bundle(self) -> None:
         # Now it is known how many there are to embed, and to write without that.
         self._tally.write()
@@ -233,7 +294,7 @@ class _WriteShard(Step):
     """Everything that belongs into one shard -> the shard, under a temporary name."""
 
     @carried
-    def process(self, shard: tuple[tuple[int, int], Iterable[list[Placed]]]) -> Iterator[tuple[int, Arrival]]:
+    def process(self, shard: tuple[Target, Iterable[list[Placed | PlacedFrames]]]) -> Iterator[tuple[int, Arrival]]:
         (set_index, index), blocks = shard
         written = shards.write_shard(self._job.sets[set_index], index, (placed for block in blocks for placed in block))
         if isinstance(written, shards.ShardWritten):
@@ -251,15 +312,3 @@ class _Finish(Step):
         set_index, arrivals = arrived
         publishing.finish(self._job.sets[set_index], arrivals)
         yield set_index
-
-
-def _apart(mixed: Iterable[T | KeySlice]) -> tuple[list[T], list[KeySlice]]:
-    """Blocks of rows or pictures, and the slices of pieces that met them."""
-    blocks: list[T] = []
-    slices: list[KeySlice] = []
-    for one in mixed:
-        if isinstance(one, KeySlice):
-            slices.append(one)
-        else:
-            blocks.append(one)
-    return blocks, slices

@@ -94,8 +94,9 @@ def test_the_sample_reject_request_and_answer_are_ones() -> None:
     from predict.request import parse
     from preprocess.rows import Reject
 
-    _, reject, request, answer = json_samples()
+    _, reject, frames, request, answer = json_samples()
     assert Reject(**json.loads(reject)).reason == 'missing'
+    assert Reject(**json.loads(frames)).frames == 12
     (picture,) = parse(request.encode(), where='the sample')
     assert picture.key == '1.jpg'
     style = Style(('daisy', 'rose'), multi_label=False)

@@ -31,6 +31,8 @@ BEAM_FILES = {
     'preprocess.transforms',
     'preprocess.steps',
     'preprocess.embed_step',
+    'preprocess.footage_steps',
+    'preprocess.frame_embed_step',
     'preprocess.jobs',
     'preprocess.worker_process',
     'preprocess.command',

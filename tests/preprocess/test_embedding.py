@@ -180,12 +180,6 @@ def test_equal_contents_under_two_names_are_two_records_with_one_vector(folder):
     assert by_name['copy.png'].embedding.tobytes() == by_name['00003.png'].embedding.tobytes()
 
 
-def test_footage_is_not_for_this_command_yet(folder):
-    write_csv(folder, 'train.csv', ['pics/00000.png,cat', '"clip.mp4#t=1,2",dog'])
-    (manifest,) = embed(config(folder), folder=folder)
-    assert manifest.rejects_by_reason == {'footage': 1}
-
-
 def test_a_limit_takes_so_many_pictures_spread_over_the_classes(folder):
     (manifest,) = embed(config(folder, limit=6), folder=folder)
     assert vars(manifest.rows) == {'read': 6, 'accepted': 6, 'rejected': 0, 'duplicate': 0}
