@@ -75,7 +75,7 @@ def _unchanged(encoder: CompiledEncoder, streams: Streams) -> Run:
 class Way:
     """One way to run a graph, and what it needs of the machine."""
 
-    load: Callable[[CompiledEncoder, Streams], Run]
+    load: Callable[[CompiledEncoder, Streams], Run]  # all prepared for the first batch
     modules: tuple[str, ...] = ()  # of the extra `fast`
     needs_bfloat16: bool = False
     is_quantised: bool = False
@@ -155,7 +155,4 @@ def load_engine(encoder: CompiledEncoder, *, threads: int | None = None) -> Engi
     encoder.verify()
     with heap.returning():
         run = way(encoder.engine, encoder.precision).load(encoder, streams)
-        engine = _FixedBatches(encoder, run, streams.count)
-        # The first batch prepares the graph.
-        engine.encode(np.zeros((1, *encoder.input_shape), np.uint8))
-    return engine
+    return _FixedBatches(encoder, run, streams.count)

@@ -1,6 +1,6 @@
 """A network -> a frozen graph with the names every reader relies on (TensorFlow)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 
 import tensorflow as tf
@@ -14,6 +14,9 @@ _REFUSED = {
     *('VarHandleOp', 'ReadVariableOp', 'Variable', 'VariableV2', 'HashTableV2', 'MutableHashTableV2'),
     *('PyFunc', 'PyFuncStateless', 'EagerPyFunc', 'ReadFile', 'WriteFile', 'MatchingFiles', 'Save', 'SaveV2'),
 }
+
+# What does nothing by itself.
+_IDLE = ('Const', 'Identity', 'NoOp')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,13 +45,13 @@ def freeze(network: Network, *, where: str) -> FrozenGraph:
     """The network as a graph of constants."""
     shape = (None, *network.input_shape)
     function = tf.function(network.encode, input_signature=[tf.TensorSpec(shape, tf.uint8)], autograph=False)
-    frozen = convert_variables_to_constants_v2(function.get_concrete_function())
+    constant = _with_constants(function.get_concrete_function())
     with tf.Graph().as_default() as graph:
         pixels = tf.compat.v1.placeholder(tf.uint8, shape, name=PIXELS.partition(':')[0])
         (answer,) = tf.graph_util.import_graph_def(
-            frozen.graph.as_graph_def(),
-            input_map={frozen.inputs[0].name: pixels},
-            return_elements=[frozen.outputs[0].name],
+            _lean(constant.graph_def, vectors=constant.vectors),
+            input_map={constant.pixels: pixels},
+            return_elements=[constant.vectors],
             name='encoder',
         )
         vector_size = _vector_size(answer, where)
@@ -63,6 +66,80 @@ def freeze(network: Network, *, where: str) -> FrozenGraph:
         vector_size=vector_size,
         notes=network.notes,
     )
+
+
+@dataclass(frozen=True)
+class _Constant:
+    """A graph without variables, and the names of its input and output."""
+
+    graph_def: tf.compat.v1.GraphDef
+    pixels: str
+    vectors: str
+
+
+def _with_constants(function: tf.types.experimental.ConcreteFunction) -> _Constant:
+    """Constants where variables were read; TensorFlow's own way, which copies all of it again and again, for the rest.
+
+    The rest is graphs that call functions, or do more with a variable than to read it.
+    """
+    graph_def, graph = function.graph.as_graph_def(), function.graph
+    values = {id(variable.handle): variable for variable in graph.variables}
+    captured = {inside.op.name: values[id(outside)] for outside, inside in graph.captures if id(outside) in values}
+    readers = [node for node in graph_def.node if any(_source(name) in captured for name in node.input)]
+    is_plain = len(captured) == len(graph.captures) and all(node.op == 'ReadVariableOp' for node in readers)
+    if graph_def.library.function or not is_plain:
+        frozen = convert_variables_to_constants_v2(function)
+        return _Constant(frozen.graph.as_graph_def(), frozen.inputs[0].name, frozen.outputs[0].name)
+    for node in readers:
+        variable = captured[_source(node.input[0])]
+        name, dtype = node.name, node.attr['dtype'].type
+        node.Clear()
+        node.name, node.op, node.attr['dtype'].type = name, 'Const', dtype
+        node.attr['value'].tensor.CopyFrom(tf.make_tensor_proto(variable.numpy()))
+    return _Constant(_without(graph_def, captured.keys()), graph.inputs[0].name, graph.outputs[0].name)
+
+
+def _lean(graph_def: tf.compat.v1.GraphDef, *, vectors: str) -> tf.compat.v1.GraphDef:
+    """Only what the vectors need, with constants read directly: each Identity on the way makes a copy, also in memory,
+    and whatever else holds a constant keeps it alive when it has become part of another."""
+    nodes = {node.name: node for node in graph_def.node}
+
+    def origin(name: str) -> str:
+        start = name
+        while name and (node := nodes[_source(name)]).op == 'Identity':
+            name = node.input[0] if len(node.input) == 1 else ''
+        return name if name and nodes[_source(name)].op == 'Const' else start
+
+    def is_idle(name: str) -> bool:
+        """Whether waiting for it is waiting for nothing."""
+        node = nodes[name]
+        return node.op in _IDLE and all(is_idle(_source(one)) for one in node.input)
+
+    needed, todo = set(), [_source(vectors)]
+    while todo:
+        if (name := todo.pop()) not in needed:
+            needed.add(name)
+            inputs = nodes[name].input
+            inputs[:] = [
+                one if one.startswith('^') else origin(one)
+                for one in inputs
+                if not (one.startswith('^') and is_idle(_source(one)))
+            ]
+            todo += map(_source, inputs)
+    return _without(graph_def, nodes.keys() - needed)
+
+
+def _without(graph_def: tf.compat.v1.GraphDef, names: Set[str]) -> tf.compat.v1.GraphDef:
+    return tf.compat.v1.GraphDef(
+        node=[node for node in graph_def.node if node.name not in names],
+        library=graph_def.library,
+        versions=graph_def.versions,
+    )
+
+
+def _source(name: str) -> str:
+    """The node of an input's name: `^node`, `node` or `node:1`."""
+    return name.lstrip('^').partition(':')[0]
 
 
 def _vector_size(answer: tf.Tensor, where: str) -> int:

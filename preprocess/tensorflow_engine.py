@@ -37,7 +37,10 @@ def load(encoder: CompiledEncoder, streams: Streams) -> Run:
     config = session_config(encoder.precision, streams, has_gpus=processor.gpus() > 0)
     # The Python package knows where the libraries of a GPU are.
     library = None if processor.gpus() else _library()
-    return _through_python(graph, config) if library is None else _Session(library, graph, config, encoder).run
+    run = _through_python(graph, config) if library is None else _Session(library, graph, config, encoder).run
+    # The first batch prepares the graph; one picture is enough for that.
+    run(np.zeros((1, *encoder.input_shape), np.uint8))
+    return run
 
 
 def session_config(precision: str, streams: Streams, *, has_gpus: bool) -> bytes:
