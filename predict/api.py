@@ -18,7 +18,7 @@ from predict.service import Answered, Service
 from preprocess.settings import Json
 
 # How many of the best labels are named in answers that are not held to the form of another server.
-_NAMED = 5
+_NAMED = 10
 
 
 @dataclass(frozen=True)

@@ -33,10 +33,13 @@ _ANY = {'0.0.0.0': '127.0.0.1', '::': '::1', '': '127.0.0.1'}
 _ASKED_AT_ONCE = 4
 
 
+Load = Callable[[], Loaded]
+
+
 def run(config: ServerConfig) -> None:
     """Serve until a signal comes; Failure when it can't be done."""
     with listening(config.host, config.port) as listener:
-        asyncio.run(_serve(config, listener))
+        asyncio.run(serve(config, listener, told_to_end=interrupts.requested))
 
 
 def listening(host: str, port: int) -> socket.socket:
@@ -54,18 +57,22 @@ def listening(host: str, port: int) -> socket.socket:
         ) from error
 
 
-async def _serve(config: ServerConfig, listener: socket.socket) -> None:
+async def serve(
+    config: ServerConfig, listener: socket.socket, *, told_to_end: Callable[[], bool], load: Load | None = None
+) -> None:
+    """Serve until told to end; a model of one's own may stand in for the configuration's."""
     metrics = Metrics()
     service = Service(Manner(config.model_name, config.top_k, config.threshold), metrics)
     request_bytes = config.max_request_mb * _MEGABYTE
     limits = Limits(request_bytes, max(Limits.bytes_at_once, 4 * request_bytes), config.queue)
     app = application(service, metrics, limits, Contract(config.predict_route, config.health_route))
     server = Server.of(app, Guard(config.max_connections, overload))
+    keeper = Keeper(service, _machinery(config, metrics), metrics)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
-    work = asyncio.create_task(_work(config, Keeper(service, _machinery(config, metrics), metrics), listener))
-    told_to_end = asyncio.create_task(_told_to_end())
-    await asyncio.wait({serving, work, told_to_end}, return_when=asyncio.FIRST_COMPLETED)
-    told_to_end.cancel()
+    work = asyncio.create_task(_work(config, keeper, load, listener))
+    end = asyncio.create_task(_end(told_to_end))
+    await asyncio.wait({serving, work, end}, return_when=asyncio.FIRST_COMPLETED)
+    end.cancel()
     service.is_draining = True
     await server.farewell()
     await serving
@@ -77,18 +84,18 @@ async def _serve(config: ServerConfig, listener: socket.socket) -> None:
         await service.close()
 
 
-async def _work(config: ServerConfig, keeper: Keeper, listener: socket.socket) -> None:
+async def _work(config: ServerConfig, keeper: Keeper, load: Load | None, listener: socket.socket) -> None:
     """Load the model, say so, and follow its exports; ends only by failing, or with the server."""
-    load, export = _source(config, keeper.machinery.batching.sizes)
-    served = await keeper.put(load)
+    own, export = _source(config, keeper.machinery.batching.sizes)
+    served = await keeper.put(load or own)
     _announce(config, keeper.service, listener)
     if export and config.reload_secs:
         await keeper.follow(export, served, config.reload_secs)
     await asyncio.Event().wait()
 
 
-async def _told_to_end() -> None:
-    while not interrupts.requested():
+async def _end(told_to_end: Callable[[], bool]) -> None:
+    while not told_to_end():
         await asyncio.sleep(_LOOK_S)
 
 
@@ -109,7 +116,7 @@ def _sizes(config: ServerConfig) -> tuple[int, ...]:
     return tuple(sorted({step**power for power in range(12) if step**power < config.batch_size} | {config.batch_size}))
 
 
-def _source(config: ServerConfig, sizes: tuple[int, ...]) -> tuple[Callable[[], Loaded], Export | None]:
+def _source(config: ServerConfig, sizes: tuple[int, ...]) -> tuple[Load, Export | None]:
     """What loads the model, and the directory it may be replaced in."""
     if config.endpoint:
         return functools.partial(_connected, config, config.endpoint), None

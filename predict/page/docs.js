@@ -38,7 +38,9 @@ function operation(path, method, said) {
 
 function schema(name, said) {
   const section = element('section');
-  section.append(element('h2', name), element('pre', JSON.stringify(said, null, 1)));
+  const details = element('details');
+  details.append(element('summary', name), element('pre', JSON.stringify(said, null, 1)));
+  section.append(details);
   return section;
 }
 
@@ -46,7 +48,13 @@ async function draw() {
   const api = await (await fetch('/openapi.json')).json();
   const here = window.location.origin;
   document.getElementById('about').textContent = api.info.description;
-  document.getElementById('try').textContent = `curl -F image=@PICTURE ${here}/predict\ncurl --data-binary @PICTURE ${here}/predict`;
+  const {models} = await (await fetch('/v1/models')).json();
+  document.getElementById('try').textContent = [
+    `curl -F image=@PICTURE ${here}/predict`,
+    `curl --data-binary @PICTURE ${here}/predict`,
+    `python -m predict.images_to_json --format instances -o request.json PICTURE …`,
+    `curl -d @request.json ${here}/v1/models/${encodeURIComponent(models[0])}:predict`,
+  ].join('\n');
   const paths = document.getElementById('paths');
   for (const [path, said] of Object.entries(api.paths)) {
     for (const method of ['post', 'get']) {

@@ -13,10 +13,10 @@ const byId = (id) => document.getElementById(id);
 const later = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
 
 function add(files) {
-  for (const file of files) {
-    counts.asked += 1;
-    waiting.push({file, card: newCard(file)});
-  }
+  const asked = Array.from(files, (file) => ({file, card: newCard(file)}));
+  counts.asked += asked.length;
+  waiting.push(...asked);
+  byId('answers').prepend(...asked.map(({card}) => card));
   tell();
   while (underWay < AT_ONCE && waiting.length) work();
 }
@@ -63,7 +63,6 @@ function newCard(file) {
   image.src = address;
   card.querySelector('.name').textContent = file.name;
   card.querySelector('.name').title = file.name;
-  byId('answers').prepend(card);
   return card;
 }
 
@@ -76,7 +75,7 @@ function show(card, answer) {
   const more = card.querySelector('.more');
   if (best.length > SHOWN) {
     more.hidden = false;
-    more.textContent = `all ${best.length}`;
+    more.textContent = `the best ${best.length}`;
     more.addEventListener('click', () => { drawScores(card, best); more.hidden = true; });
   }
 }
