@@ -31,6 +31,7 @@ SERVE = [
 ]
 VIDEO = [
     'av>=17,<18',  # FFmpeg in a wheel
+    'openpyxl>=3.1',  # sheets of times in Excel workbooks
 ]
 AWS = [
     'boto3>=1.36',  # s3:// paths; conditional writes came with 1.35

@@ -51,11 +51,11 @@ def check(path: str) -> None:
             piece = opened.read(_PIECE_BYTES)
 
 
-def records(path: str) -> Iterator[Record]:
+def records(path: str, *, delimiter: str = ',') -> Iterator[Record]:
     """The records of a checked file, in order; blank lines are left out, broken quotes cost one line only."""
     with _bytes_of(path) as opened, io.TextIOWrapper(opened, encoding='utf-8-sig', newline='') as text:
         lines = _Lines(text)
-        reader = csv.reader(lines, strict=True)
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
         while True:
             line = lines.begin_record()
             try:

@@ -1,7 +1,7 @@
 """One folder or CSV -> the CSVs of its splits and the dictionary of its labels."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from preprocess import files, folds, provenance, sample_files, sample_sides, splits
@@ -101,8 +101,13 @@ def _dictionary(samples: Iterable[Sample], label_order: Sequence[str]) -> Labels
             where='--label_order',
             do=f'did you mean {nearest!r}?' if nearest else f'the labels are {_some(sorted(found))}',
         )
-    usual = _POSITIVE_FIRST if found <= {*_POSITIVE_FIRST} else ()
-    return Labels(tuple(dict.fromkeys([*label_order, *(label for label in usual if label in found), *sorted(found)])))
+    return in_dictionary_order(found, label_order)
+
+
+def in_dictionary_order(found: Set[str], label_order: Sequence[str] = ()) -> Labels:
+    """Labels in the order of their ids: those named first, positive before negative, the others by their spelling."""
+    usual = [label for label in _POSITIVE_FIRST if label in found] if found <= {*_POSITIVE_FIRST} else []
+    return Labels(tuple(dict.fromkeys([*label_order, *usual, *sorted(found)])))
 
 
 def _each_left_out(samples: Sequence[Sample]) -> Sided:

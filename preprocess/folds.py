@@ -1,18 +1,16 @@
 """Leave-one-out: for every group a folder with a training set of all the others and an eval set of it alone."""
 
 from collections.abc import Iterable
-from urllib.parse import quote
 
-from preprocess import files
+from preprocess import file_names, files
 from preprocess.splits import SIDES
 
 FOLDER = 'leave_one_out'
 
 
 def folder(output_dir: str, group: str) -> str:
-    """Where the sets without a group are; what a file system could not hold is percent-encoded."""
-    name = quote(group, safe=" !#$&'()+,;=@[]^{}~")
-    return files.join(output_dir, FOLDER, '%2E' + name[1:] if name.startswith('.') else name)
+    """Where the sets without a group are."""
+    return files.join(output_dir, FOLDER, file_names.safe(group))
 
 
 def remove_others(output_dir: str, keep: Iterable[str]) -> None:

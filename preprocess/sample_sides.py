@@ -1,6 +1,5 @@
 """Every sample's side: its own, its group's, the one its key falls on, or the one its time in the recording gives."""
 
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +16,6 @@ ONE_GROUP = (
     'warning: {group} is the only group, so its ranges are split, each of them whole: neighbours are alike, '
     'and figures will flatter'
 )
-_FRAGMENT = re.compile(r'#(?:t|frame)=[^#]*$')
 
 
 @dataclass(frozen=True)
@@ -70,16 +68,14 @@ def _by_fraction(samples: Sequence[Sample], rules: SplitRules) -> Sided:
     def side(sample: Sample) -> str:
         if given := sample.row.split or of_group.get(sample.row.group or ''):
             return meaning.get(given, given)
-        return splits.side(
-            sample.key, seed=rules.seed, eval_fraction=rules.eval_fraction, test_fraction=rules.test_fraction
-        )
+        return rules.side(sample.key)
 
     return Sided(tuple(replace(sample, side=side(sample)) for sample in samples))
 
 
 def _only_group(samples: Sequence[Sample]) -> str | None:
     """The group all samples share, where they are ranges of footage that can be split whole."""
-    if any(sample.row.stop is None for sample in samples) or len({sample.key for sample in samples}) > 1:
+    if any(sample.row.start is None for sample in samples) or len({sample.key for sample in samples}) > 1:
         return None
     return samples[0].key if len({_stretch(sample) for sample in samples}) > 1 else None
 
@@ -91,10 +87,7 @@ def _by_range(samples: Sequence[Sample], rules: SplitRules) -> list[Sample]:
         classes[sample.row.labels].add(_stretch(sample))
     sides: dict[str, str] = {}
     for labels in sorted(classes):
-        keys = classes[labels] - {*sides}
-        sides |= splits.deal(
-            keys, seed=rules.seed, eval_fraction=rules.eval_fraction, test_fraction=rules.test_fraction
-        )
+        sides |= rules.deal(classes[labels] - {*sides})
     return [replace(sample, side=sides[_stretch(sample)]) for sample in samples]
 
 
@@ -122,7 +115,7 @@ def _by_time(samples: Sequence[Sample], contiguous: Contiguous) -> list[Sample]:
 
 def _recording(sample: Sample) -> str:
     """What a row's times are times of: the video, or the folder of a picture."""
-    return _FRAGMENT.sub('', sample.row.uri) if sample.row.is_footage else files.parent(sample.row.uri)
+    return sample.row.recording if sample.row.is_footage else files.parent(sample.row.uri)
 
 
 def _when(sample: Sample) -> tuple[float, object]:

@@ -2,9 +2,10 @@
 
 import argparse
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from preprocess import contiguous, group_split
+from preprocess import contiguous, group_split, splits
 from preprocess.contiguous import Contiguous
 from preprocess.failures import UsageError
 from preprocess.group_split import GroupSplit
@@ -45,6 +46,14 @@ class SplitRules:
         if self.groups:
             return group_split.FLAG
         return contiguous.FLAG if self.contiguous else None
+
+    def side(self, key: str) -> str:
+        """The side a key falls on."""
+        return splits.side(key, seed=self.seed, eval_fraction=self.eval_fraction, test_fraction=self.test_fraction)
+
+    def deal(self, keys: Iterable[str]) -> dict[str, str]:
+        """The sides of a few keys, none of those wanted without one."""
+        return splits.deal(keys, seed=self.seed, eval_fraction=self.eval_fraction, test_fraction=self.test_fraction)
 
 
 def add_flags(parser: argparse._ActionsContainer) -> None:

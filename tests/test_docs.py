@@ -16,6 +16,7 @@ COMMANDS = {
     'preprocess.run': ['-m', 'preprocess.run'],
     'preprocess.store': ['-m', 'preprocess.store'],
     'preprocess.motion': ['-m', 'preprocess.motion'],
+    'preprocess.ranges': ['-m', 'preprocess.ranges'],
     'trainer.task': ['-m', 'trainer.task'],
     'trainer.evaluate': ['-m', 'trainer.evaluate'],
     'trainer.export': ['-m', 'trainer.export'],

@@ -1,0 +1,192 @@
+"""Sheets, and the footage that is theirs -> labelled rows, each with its group and the side it is on."""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import NamedTuple
+
+from preprocess import splits
+from preprocess.clock_times import written
+from preprocess.contiguous import Contiguous, Part
+from preprocess.group_split import in_order
+from preprocess.overlaps import NO_OWNER, Piece, Settled, Span, settle, with_background
+from preprocess.range_footage import Footage
+from preprocess.range_frames import FrameSequence
+from preprocess.range_rules import RangeRules, SoundRanges, in_frames, in_seconds, sound
+from preprocess.range_times import ClockRules, TimedSheet
+from preprocess.sample_sides import ONE_GROUP
+from preprocess.split_rules import SplitRules
+
+_HALF = Fraction(1, 2)
+
+
+class LabelledRow(NamedTuple):
+    """One line of a labelled CSV: a stretch of a recording in seconds, or one extracted frame."""
+
+    image: str
+    start: str
+    stop: str
+    labels: tuple[str, ...]
+    group: str
+    side: str | None
+
+
+@dataclass(frozen=True)
+class Session:
+    """A sheet on its clock with its rules: how many frames a second, which ends, which overlaps."""
+
+    timed: TimedSheet
+    rules: RangeRules
+
+    @property
+    def name(self) -> str:
+        """The sheet's name."""
+        return self.timed.sheet.name
+
+    @property
+    def group(self) -> str:
+        """What must never be on two sides of a split."""
+        return self.timed.sheet.group
+
+    def ranges(self, names: Sequence[str] = (), clocks: ClockRules | None = None) -> SoundRanges:
+        """The ranges on the clock of the sheet, or of a recording called one of these names."""
+        known = [clocks.offsets[name] for name in names if name in clocks.offsets] if clocks else []
+        return sound(self.timed, self.rules, offset=known[0] if known else None)
+
+    def by_frames(self, found: SoundRanges, *, end: int | None = None) -> Settled:
+        """The pieces of frames."""
+        return self._settled(in_frames(found.ranges, self.rules), in_frames(found.ignored, self.rules), end)
+
+    def by_seconds(self, found: SoundRanges) -> Settled:
+        """The pieces of seconds: half open, or of the frames by another rule, with borders between two frames."""
+        if self.rules.ends == 'half_open':
+            return self._settled(in_seconds(found.ranges), in_seconds(found.ignored), None)
+        settled = self.by_frames(found)
+        return replace(settled, pieces=tuple(self._in_seconds(piece) for piece in settled.pieces))
+
+    def key(self, piece: Piece, found: SoundRanges, gaps: int) -> str:
+        """What a piece is part of, for whatever must stay whole: the row of its range, or the gap between ranges."""
+        owner = piece.owners[0]
+        return f'{self.name}#gap{gaps}' if owner == NO_OWNER else f'{self.name}#{found.ranges[owner].entry.where}'
+
+    def _settled(self, spans: Sequence[Span], ignored: Sequence[Span], end: int | None) -> Settled:
+        settled = settle(spans, self.rules.overlap)
+        if self.rules.background is None:
+            return settled
+        taken = [*ignored, *(spans[place] for place in settled.rejected)]
+        last = None if end is None else Fraction(end)
+        pieces = with_background(settled.pieces, taken, self.rules.background, end=last)
+        return replace(settled, pieces=tuple(pieces))
+
+    def _in_seconds(self, piece: Piece) -> Piece:
+        start = max(piece.start - _HALF, Fraction(0)) / self.rules.fps
+        return replace(piece, start=start, stop=None if piece.stop is None else (piece.stop - _HALF) / self.rules.fps)
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The side of every group, of every range of the only group, or of every moment of a recording."""
+
+    by_group: Mapping[str, str]
+    by_key: Mapping[str, str]
+    contiguous: Contiguous | None = None
+    notes: tuple[str, ...] = ()
+
+    def of(self, group: str, key: str) -> str | None:
+        """The side of a whole range."""
+        return self.by_key.get(key, splits.TRAIN) if self.by_key else self.by_group.get(group)
+
+
+def choose_sides(sessions: Sequence[Session], rules: SplitRules) -> Sides:
+    """Sides as flags name them; else groups are dealt out, and the ranges of an only group class by class."""
+    groups = in_order(session.group for session in sessions)
+    if rules.contiguous:
+        return Sides({}, {}, rules.contiguous)
+    if rules.groups:
+        return Sides(rules.groups.sides(groups), {})
+    if len(groups) == 1:
+        return Sides({}, _dealt(sessions, rules), notes=(ONE_GROUP.format(group=groups[0]),))
+    dealt = rules.deal(groups)
+    kept = ', '.join(f'{group} {side}' for group, side in dealt.items() if side != splits.TRAIN)
+    return Sides(dealt, {}, notes=(f'kept back by chance: {kept or "nothing"}; --split names them',))
+
+
+def _dealt(sessions: Sequence[Session], rules: SplitRules) -> dict[str, str]:
+    classes: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
+    for session in sessions:
+        found = session.ranges()
+        for piece, key in _keyed(session, found, session.by_seconds(found).pieces):
+            classes[piece.labels].add(key)
+    sides: dict[str, str] = {}
+    for labels in sorted(classes):
+        sides |= rules.deal(classes[labels] - {*sides})
+    return sides
+
+
+def _keyed(session: Session, found: SoundRanges, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, str]]:
+    gaps = 0
+    for piece in pieces:
+        gaps += piece.owners[0] == NO_OWNER
+        yield piece, session.key(piece, found, gaps)
+
+
+def video_rows(session: Session, footage: Footage, clocks: ClockRules, sides: Sides) -> Iterator[LabelledRow]:
+    """The stretches of a recording in the order of time."""
+    found = session.ranges(footage.names, clocks)
+    pieces = session.by_seconds(found).pieces
+    borders = _borders(pieces, sides.contiguous, session.rules.fps)
+    for piece, key in _keyed(session, found, pieces):
+        for side, start, stop in (
+            _cut(piece, borders) if sides.contiguous else [(sides.of(session.group, key), piece.start, piece.stop)]
+        ):
+            ends = written(start), '' if stop is None else written(stop)
+            # Shorter than a nanosecond, it would be no stretch any more.
+            if ends[0] != ends[1]:
+                yield LabelledRow(footage.uri, *ends, piece.labels, session.group, side)
+
+
+def _borders(pieces: Sequence[Piece], contiguous: Contiguous | None, fps: Fraction) -> list[tuple[str, Fraction]]:
+    """When each side ends; how long a recording is beyond its last range isn't known here."""
+    if contiguous is None:
+        return []
+    last = max((piece.start if piece.stop is None else piece.stop for piece in pieces), default=Fraction(0))
+    ends = contiguous.borders(sum(contiguous.shares, Fraction(0)) if contiguous.are_counts else last)
+    unit = 1 / fps if contiguous.are_counts else Fraction(1)
+    return [(side, end * unit) for side, end in zip(contiguous.sides, ends, strict=True)]
+
+
+def _cut(piece: Piece, borders: Sequence[tuple[str, Fraction]]) -> Iterator[tuple[str, Fraction, Fraction | None]]:
+    """The parts of a piece on each side; the last side goes on to the end."""
+    begin = Fraction(0)
+    for place, (side, border) in enumerate(borders):
+        end = None if place == len(borders) - 1 else border
+        start = max(piece.start, begin)
+        stop = piece.stop if end is None else end if piece.stop is None else min(piece.stop, end)
+        if stop is None or start < stop:
+            yield side, start, stop
+        begin = border
+
+
+def frame_rows(
+    session: Session, sequence: FrameSequence, clocks: ClockRules, sides: Sides, *, base: int | None
+) -> Iterator[LabelledRow]:
+    """The extracted frames that a range (or the background) holds, each with its label."""
+    first = sequence.base if base is None else base
+    found = session.ranges(sequence.names, clocks)
+    end = sequence.numbers[-1] - first + 1
+    keyed = list(_keyed(session, found, session.by_frames(found, end=end).pieces))
+    starts = [int(piece.start) for piece, _ in keyed]
+    ends = [end if piece.stop is None else int(piece.stop) for piece, _ in keyed]
+    parts = sides.contiguous.cut(len(sequence.numbers), where=sequence.uris[0]) if sides.contiguous else []
+    for place, (number, uri) in enumerate(zip(sequence.numbers, sequence.uris, strict=True)):
+        at = bisect_right(starts, number - first) - 1
+        if at >= 0 and number - first < ends[at]:
+            piece, key = keyed[at]
+            side = _side_at(place, parts) if parts else sides.of(session.group, key)
+            yield LabelledRow(uri, '', '', piece.labels, session.group, side)
+
+
+def _side_at(place: int, parts: Sequence[Part]) -> str:
+    return next(part.side for part in parts if place < part.end)

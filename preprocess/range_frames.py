@@ -1,0 +1,85 @@
+"""Frames already extracted -> for every sheet and camera their numbers in order, told from their names alone."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from preprocess import command, files, interrupts
+from preprocess.failures import InputError, Interrupted, UsageError
+from preprocess.path_patterns import Found
+from preprocess.progress import Progress, say
+from preprocess.ties import Claim, Ties
+
+FLAG = '--frames'
+
+
+@dataclass(frozen=True)
+class FrameSequence:
+    """The frames of one recording that were extracted, in order, with the numbers in their names."""
+
+    sheet: str
+    names: tuple[str, ...]
+    numbers: tuple[int, ...]
+    uris: tuple[str, ...]
+
+    @property
+    def base(self) -> int:
+        """The number of the first frame: 1, as ffmpeg writes them, unless there is a frame 0."""
+        return 0 if self.numbers[0] == 0 else 1
+
+
+def find_frames(patterns: Sequence[str], ties: Ties) -> list[FrameSequence]:
+    """The frames of all sheets; frames without sheet and sheets without frames are refused."""
+    groups: defaultdict[tuple[str, str, str], list[tuple[int, str]]] = defaultdict(list)
+    with Progress('listing frames', unit='files') as progress:
+        for value in patterns:
+            claim = ties.claim(value, FLAG)
+            _check_number(claim)
+            sheets: dict[str, str] = {}
+            for found in _listed(claim):
+                progress.advance()
+                subject = found.fields.get('subject', '')
+                known = subject or files.parent(found.uri)
+                if known not in sheets:
+                    sheets[known] = claim.sheet or _sheet(claim, subject, found, ties)
+                key = sheets[known], subject, found.fields.get('camera', '')
+                groups[key].append((int(found.fields['frame']), found.uri))
+    loose = {subject or uris[0][1] for (sheet, subject, _), uris in groups.items() if not sheet}
+    if len(loose) == len(ties.sheets) == 1 and all(not sheet for sheet, _, _ in groups):
+        say(f'{loose.pop()} is taken for the subject of {ties.sheets[0]}, the only one of both')
+        groups = defaultdict(list, {(ties.sheets[0], *key[1:]): group for key, group in groups.items()})
+    ties.check([sheet for sheet, _, _ in groups if sheet], sorted(loose), FLAG)
+    return [_sequence(sheet, camera, group) for (sheet, _, camera), group in sorted(groups.items())]
+
+
+def _check_number(claim: Claim) -> None:
+    if not claim.pattern.has('frame'):
+        raise UsageError(
+            'nothing says where the number of a frame stands in its name',
+            where=f'{FLAG} {claim.pattern.text}',
+            do="write it into the pattern: 'frames/S{subject}C{camera}{frame}.jpg'",
+        )
+
+
+def _listed(claim: Claim) -> Iterator[Found]:
+    found = None
+    for found in claim.pattern.find():
+        if interrupts.requested():
+            raise Interrupted('interrupted', where=found.uri, do=f'run it again: {command.this_command()}')
+        if not found.is_dir:
+            yield found
+    if found is None:
+        raise InputError('no frame fits the pattern', where=f'{FLAG} {claim.pattern.text}', do='check the path')
+
+
+def _sheet(claim: Claim, subject: str, found: Found, ties: Ties) -> str:
+    if subject:
+        return ties.of_subject(subject, claim.pattern.before('subject')) or ''
+    return ties.of_names([part for part in reversed(files.parent(found.uri).split('/')) if part]) or ''
+
+
+def _sequence(sheet: str, camera: str, group: Sequence[tuple[int, str]]) -> FrameSequence:
+    ordered = sorted(group)
+    folders = [part for part in reversed(files.parent(ordered[0][1]).split('/')) if part]
+    names = (*([camera] if camera else []), *folders)
+    return FrameSequence(sheet, names, tuple(n for n, _ in ordered), tuple(uri for _, uri in ordered))
