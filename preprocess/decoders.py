@@ -47,6 +47,14 @@ class DecoderPool:
             self._free.put(None)
         self._children = children
 
+    def start_one(self) -> None:
+        """Start a child for the first picture, without waiting for it."""
+        child = self._free.get()
+        try:
+            child = child or _Child(self._shape, self._timeout_s, self._decode)
+        finally:
+            self._free.put(child)
+
     def decode(self, data: bytes) -> Pixels:
         """The picture's pixels; ImageError says why not. Any thread may call, and waits for a free child."""
         child = self._free.get()
@@ -96,14 +104,19 @@ class _Child:
             env={**os.environ, 'PYTHONPATH': paths, 'OPENBLAS_NUM_THREADS': '1', 'OMP_NUM_THREADS': '1'},
             process_group=0,  # Ctrl-C is for the parent: the picture under way is still wanted
         )
-        if cast(BinaryIO, self._process.stdout).read(1) != _READY:
+        self._is_ready = False
+
+    def _await_start(self) -> None:
+        if not self._is_ready and cast(BinaryIO, self._process.stdout).read(1) != _READY:
             raise RunFailed(
                 f'the process that decodes pictures did not start: it {self.end()}',
                 where=sys.executable,
                 do='check that this Python can import preprocess, and that there is memory left',
             )
+        self._is_ready = True
 
     def decode(self, data: bytes) -> Pixels:
+        self._await_start()
         sink, source = cast(BinaryIO, self._process.stdin), cast(BinaryIO, self._process.stdout)
         sink.write(_LENGTH.pack(len(data)))
         sink.write(data)

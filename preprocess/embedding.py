@@ -180,7 +180,8 @@ class _Making:
         """Look into the store, embed what is missing, publish; once more for sets whose pieces proved damaged."""
         staging = staging_folder(self.store, self.inputs[0].config.name)
         compile_into = self.machinery.compile
-        encoder = kept_encoders.in_store(self.spec, self.store, staging=staging, compile_into=compile_into)
+        with jobs.importing_beam():
+            encoder = kept_encoders.in_store(self.spec, self.store, staging=staging, compile_into=compile_into)
         todo, sources, ended = self.inputs, Sources(), []
         for _ in range(_MOST_LOOKS):
             job = self._job(todo, encoder)

@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import importlib
 import logging
 import os
 import shlex
@@ -51,6 +52,17 @@ def run(
             job.raise_if_a_worker_is_lost()
         look(interrupts.requested())
     job.raise_failure()
+
+
+@contextmanager
+def importing_beam() -> Iterator[None]:
+    """Have Beam imported meanwhile: it takes a second, which another process's work can hide."""
+    importing = threading.Thread(target=importlib.import_module, args=('apache_beam',), daemon=True)
+    importing.start()
+    try:
+        yield
+    finally:
+        importing.join()
 
 
 def is_local(beam_args: Sequence[str]) -> bool:

@@ -29,18 +29,24 @@ class Network:
 
     @classmethod
     def of(cls, job: EmbeddingJob) -> 'Network':
-        """Load the network; what decodes starts with the first picture or frame."""
-        with quiet.loading():
-            engine = job.load_engine()
+        """Load the network; a first child that decodes starts meanwhile."""
+        shape = job.sets[0].encoder.input_shape
         pool = decoders.DecoderPool(
-            engine.input_shape, children=job.hands.decoders, timeout_s=job.decode_timeout_s, decode=job.decode
+            shape, children=job.hands.decoders, timeout_s=job.decode_timeout_s, decode=job.decode
         )
+        pool.start_one()
+        try:
+            with quiet.loading():
+                engine = job.load_engine()
+        except BaseException:
+            pool.close()
+            raise
         embedder = Embedder[Wanted | FrameOf](
             engine, read=pictures.read_bytes, decode=pool.decode, readers=job.hands.readers
         )
 
         def decode(wanted: WantedFrames) -> Iterator[tuple[int, Pixels | Refusal]]:
-            return frames(wanted, job, engine.input_shape)
+            return frames(wanted, job, shape)
 
         return cls(embedder, pool, FrameDecoders(decode, threads=job.hands.decoders))
 

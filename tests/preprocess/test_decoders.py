@@ -86,6 +86,16 @@ def test_children_are_only_started_when_they_are_needed():
     pool.close()
 
 
+def test_a_child_started_ahead_takes_the_first_picture():
+    before = set(children_of_this_process())
+    with DecoderPool(SHAPE, children=2) as pool:
+        pool.start_one()
+        ahead = set(children_of_this_process()) - before
+        assert len(ahead) == 1
+        assert pool.decode(picture(1)).shape == SHAPE
+        assert set(children_of_this_process()) - before == ahead
+
+
 def children_of_this_process():
     """Process ids of this process' children, as the kernel lists them."""
     return Path(f'/proc/{os.getpid()}/task/{os.getpid()}/children').read_text().split()
