@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Self
+from socket import socket
 
 import h11
 import uvicorn
@@ -21,6 +21,7 @@ _HEADERS_S = 10.0
 _LINGER_S = 1.0
 # Between a signal and the end, clients that keep a connection may ask once more, and are told to close it.
 _FAREWELL_S = 1.0
+_LAST_REQUEST_S = 0.3
 _LAST_ANSWERS_S = 60
 _LOOK_S = 0.05
 _HEADER_BYTES = 32 << 10
@@ -105,24 +106,22 @@ class Guarded(H11Protocol):
 class Server(uvicorn.Server):
     """uvicorn that leaves signals to us, and ends without cutting anybody short."""
 
-    @classmethod
-    def of(cls, app: ASGIApp, guard: Guard) -> Self:
-        """A server for an app."""
-        return cls(
-            Config(
-                app,
-                http=partial(Guarded, guard),  # type: ignore[arg-type]  # it is only ever called
-                ws='none',
-                lifespan='off',
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                timeout_keep_alive=int(_HEADERS_S) + 1,
-                timeout_graceful_shutdown=_LAST_ANSWERS_S,
-                h11_max_incomplete_event_size=_HEADER_BYTES,
-            )
+    def __init__(self, app: ASGIApp, guard: Guard) -> None:
+        self._protocol = partial(Guarded, guard)
+        config = Config(
+            app,
+            http=self._protocol,  # type: ignore[arg-type]  # it is only ever called
+            ws='none',
+            lifespan='off',
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=int(_HEADERS_S) + 1,
+            timeout_graceful_shutdown=_LAST_ANSWERS_S,
+            h11_max_incomplete_event_size=_HEADER_BYTES,
         )
+        super().__init__(config)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -130,7 +129,27 @@ class Server(uvicorn.Server):
 
     async def farewell(self) -> None:
         """Let clients that keep a connection ask once more, then end; what was accepted is answered."""
-        deadline = time.monotonic() + _FAREWELL_S
+        await self._wait_for_clients(_FAREWELL_S)
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        # The kernel has accepted more than we have seen: these clients have sent their requests.
+        for listener in sockets or []:
+            await self._accept_waiting(listener)
+        for server in self.servers:
+            server.close()
+        await self._wait_for_clients(_LAST_REQUEST_S)
+        await super().shutdown(sockets)
+
+    async def _accept_waiting(self, listener: socket) -> None:
+        state = self.lifespan.state
+        protocol = partial(self._protocol, config=self.config, server_state=self.server_state, app_state=state)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                accepted, _ = listener.accept()
+                await asyncio.get_running_loop().connect_accepted_socket(protocol, accepted)
+
+    async def _wait_for_clients(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
         while self.server_state.connections and time.monotonic() < deadline:
             await asyncio.sleep(_LOOK_S)
-        self.should_exit = True

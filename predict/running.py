@@ -66,7 +66,7 @@ async def serve(
     request_bytes = config.max_request_mb * _MEGABYTE
     limits = Limits(request_bytes, max(Limits.bytes_at_once, 4 * request_bytes), config.queue)
     app = application(service, metrics, limits, Contract(config.predict_route, config.health_route))
-    server = Server.of(app, Guard(config.max_connections, overload))
+    server = Server(app, Guard(config.max_connections, overload))
     keeper = Keeper(service, _machinery(config, metrics), metrics)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     work = asyncio.create_task(_work(config, keeper, load, listener))

@@ -92,6 +92,13 @@ class Running:
             response = connection.getresponse()
             return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
 
+    def is_ready(self) -> bool:
+        """Whether it would answer."""
+        try:
+            return self.get('/readyz').status == 200
+        except ConnectionError:
+            return False
+
     def get(self, path: str) -> Answer:
         return self.ask('GET', path)
 
@@ -133,7 +140,7 @@ def serving(answerer: FakeAnswerer | None = None, **settings) -> Iterator[Runnin
     thread.start()
     server = Running(listener.getsockname()[1], stop, thread)
     try:
-        until(lambda: bool(failures) or server.get('/readyz').status == 200)
+        until(lambda: bool(failures) or server.is_ready())
         if failures:
             raise failures[0]
         if answerer is not None:
