@@ -64,27 +64,28 @@ class EmbedFrames(Step):
 
     def _go_on(self, results: Sequence[Result]) -> Iterator[tuple[Target, list[PlacedFrames]] | Arrived]:
         """Keep what is ready; publish it when that is due, and at last when the user wants to stop."""
-        self._keep(results)
-        if self._vectors.is_due or self._refusals.is_due:
-            yield from self._publish()
+        for result in results:
+            self._keep(result)
+            if self._vectors.is_due or self._refusals.is_due:
+                yield from self._publish()
         if self._is_interrupted and self._lane:
             # What is under way is finished and kept; the next run finds it in the store.
             self._lane.stop()
             for last in self._lane.drain():
-                self._keep(last)
+                for result in last:
+                    self._keep(result)
             yield from self._publish()
             self._raise_if_interrupted()
 
-    def _keep(self, results: Sequence[Result]) -> None:
-        for result in results:
-            if isinstance(result, Embedded):
-                self._vectors.add(result.key, shelves.vector_row(result.vector))
-                self._embedded.append(result.item)
-                continue
-            refusal = Refusal(result.stage, result.reason, result.message)
-            self._failed.append((result.item, refusal))
-            if result.key:
-                self._refusals.add(result.key, shelves.refusal_row(refusal))
+    def _keep(self, result: Result) -> None:
+        if isinstance(result, Embedded):
+            self._vectors.add(result.key, shelves.vector_row(result.vector))
+            self._embedded.append(result.item)
+            return
+        refusal = Refusal(result.stage, result.reason, result.message)
+        self._failed.append((result.item, refusal))
+        if result.key:
+            self._refusals.add(result.key, shelves.refusal_row(refusal))
 
     def _publish(self) -> Iterator[tuple[Target, list[PlacedFrames]] | Arrived]:
         self._take_back_changed()
