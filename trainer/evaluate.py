@@ -213,21 +213,21 @@ def from_flags(found: 'argparse.Namespace') -> EvaluateConfig:
 
 def summary_lines(result: 'Evaluation') -> list[str]:
     """The figures that matter, for a terminal."""
-    from trainer.wording import percent
+    from trainer.wording import counted, percent
 
     lines = [_set_line(result.eval)]
     if result.test:
         lines.append(_set_line(result.test))
     if change := result.before_and_now:
         lines.append(
-            f'accuracy before and now, on the {change.rows:,} pictures evaluated both times: '
+            f'accuracy before and now, on the {counted(change.rows, result.eval.unit)} evaluated both times: '
             f'{percent(change.before)}, {percent(change.now)}'
         )
     return lines
 
 
 def _set_line(result: 'SetResult') -> str:
-    from trainer.wording import percent
+    from trainer.wording import counted, percent
 
     low, high = result.metrics.accuracy_interval
     beside = f'most common label {percent(result.majority_class.accuracy)}'
@@ -235,7 +235,7 @@ def _set_line(result: 'SetResult') -> str:
         beside += f', logistic regression {percent(result.logistic_regression.accuracy)}'
     return (
         f'{result.name} accuracy {percent(result.metrics.accuracy)} ({percent(low)} to {percent(high)}) '
-        f'on {result.metrics.examples:,} pictures; {beside}'
+        f'on {counted(result.metrics.examples, result.unit)}; {beside}'
     )
 
 

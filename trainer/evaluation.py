@@ -36,6 +36,11 @@ class SetResult:
     recordings: int  # of footage; 0 where the rows are pictures
     per_group: Mapping[str, GroupFigures]  # of each subject, video or site, where the rows name one
 
+    @property
+    def unit(self) -> str:
+        """What a row is called."""
+        return 'frame' if self.recordings else 'picture'
+
 
 @dataclass(frozen=True)
 class ServingAgreement:
@@ -86,7 +91,7 @@ class Evaluation:
     """Everything found out about a model; `test` is scored once, after everything was chosen."""
 
     model_dir: str
-    model_sha256: str  # of saved_model.pb
+    model_sha256: str | None  # of saved_model.pb; None of a baseline
     predictions_sha256: str  # of predictions.csv
     labels: tuple[str, ...]
     eval: SetResult

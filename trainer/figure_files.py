@@ -40,14 +40,14 @@ def publish(scored: Mapping[str, ScoredSet], paths: Paths, curves: Sequence[Curv
         timelines[name] = timeline_pictures.publish(scored[name], folder) if name in scored else _NOTHING
     if 'test' not in scored:
         files.delete_tree(paths.test_timelines)
-    roc = _roc(scored['eval'])
+    roc = curve_of(scored['eval'])
     curve = footage_sections.roc_chart(roc) if roc else None
     chart_files.publish([*([curve] if curve else []), *sections.training_charts(curves)], paths.charts)
     return Drawn(matrices, timelines, roc)
 
 
-def _roc(scored: ScoredSet) -> Roc | None:
-    """The curve of the class looked for."""
+def curve_of(scored: ScoredSet) -> Roc | None:
+    """The curve of the class looked for, where there is one."""
     measured, names = scored.measured, scored.question.label_names
     positive = metrics.positive_class(names, scored.question.positive_label)
     if not isinstance(measured, Metrics) or positive is None:

@@ -30,6 +30,7 @@ def render(findings: Findings) -> str:
         style=Markup(style),  # our own style sheet, not data
         policy=_policy(style),
         summary=top,
+        unit=top.unit,
         sections=[section for section in found if section],
         made_at=findings.made_at,
     )

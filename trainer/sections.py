@@ -21,7 +21,7 @@ from trainer.leakage import Overlap
 from trainer.metrics import ClassFigures, Metrics
 from trainer.mistakes import Mistake, Mixup
 from trainer.summary import Answerer, Figures, answerers, figures
-from trainer.wording import percent, pictures
+from trainer.wording import counted, percent
 
 # Twins and groups shown of each pair of sets; metrics.json has more.
 _SHOWN = 12
@@ -94,9 +94,10 @@ class _Settings:
 
 
 def _classes(findings: Findings) -> Section:
+    unit = findings.evaluation.eval.unit
     note = (
-        'Precision: of the pictures given this label, the share that have it. Recall: of the pictures that have it, '
-        'the share given it. F1, drawn as a bar: their harmonic mean. A dash stands where no picture tells.'
+        f'Precision: of the {unit}s given this label, the share that have it. Recall: of the {unit}s that have it, '
+        f'the share given it. F1, drawn as a bar: their harmonic mean. A dash stands where no {unit} tells.'
     )
     return Section('classes', 'Each label', _Classes(note, findings.evaluation.eval.metrics.per_class))
 
@@ -110,7 +111,7 @@ def _confusion_view(result: SetResult, drawing: Drawing, mixups: tuple[Mixup, ..
     single = isinstance(result.metrics, Metrics)
     return _Confusion(
         title='Confusion matrix' if single else 'Found and missed',
-        note='A row for each label, a column for each prediction; numbers are pictures. Right answers are blue.'
+        note=f'A row for each label, a column for each prediction; numbers are {result.unit}s. Right answers are blue.'
         if single
         else 'How often each label was found, missed, given in vain, and rightly left out.',
         picture=drawing.data_uri(),
@@ -125,10 +126,11 @@ def _mistakes(findings: Findings) -> Section | None:
     found = findings.mistakes
     if not found.wrong:
         return None
+    unit = findings.evaluation.eval.unit
     which = 'All of them, the ones' if found.wrong == len(found.worst) else 'The ones'
     note = (
-        f'{pictures(found.wrong)} with another answer than the label. {which} the model is surest of first: look for '
-        'wrong labels among them. They are square because the encoder sees them so.'
+        f'{counted(found.wrong, unit)} with another answer than the label. {which} the model is surest of first: look '
+        'for wrong labels among them. They are square because the encoder sees them so.'
     )
     return Section('mistakes', 'Worst mistakes', _Mistakes(note, found.worst))
 

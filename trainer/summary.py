@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from trainer.evaluation import Evaluation, SetResult
 from trainer.metrics import Metrics
 from trainer.multi_label import MultiLabelMetrics
-from trainer.wording import decimal, percent
+from trainer.wording import counted, decimal, percent
 
 
 @dataclass(frozen=True)
@@ -30,17 +30,20 @@ class Summary:
     text: str
     comparison: tuple[Answerer, ...]
     figures: Figures
+    unit: str
     notices: tuple[str, ...]
 
 
 def make(evaluation: Evaluation) -> Summary:
     """The headline, one paragraph, and the figures behind it."""
     result = evaluation.eval
+    answered = counted(result.metrics.examples, result.unit)
     return Summary(
-        headline=f'{percent(result.metrics.accuracy)} of {result.metrics.examples:,} pictures labelled right',
+        headline=f'{percent(result.metrics.accuracy)} of {answered} labelled right',
         text=' '.join(_sentences(evaluation)),
         comparison=_comparison(evaluation),
         figures=figures(result),
+        unit=result.unit,
         notices=evaluation.notices,
     )
 
@@ -50,8 +53,9 @@ def _sentences(evaluation: Evaluation) -> list[str]:
     metrics = result.metrics
     low, high = metrics.accuracy_interval
     sentences = [
-        f'The model tells {len(evaluation.labels)} labels apart. Of the {metrics.examples:,} pictures of the eval set, '
-        f'which it did not learn from, it labels {round(metrics.accuracy * metrics.examples):,} right: accuracy '
+        f'The model tells {len(evaluation.labels)} labels apart. '
+        f'Of the {counted(metrics.examples, result.unit)} of the eval set, which it did not learn from, '
+        f'it labels {round(metrics.accuracy * metrics.examples):,} right: accuracy '
         f'{percent(metrics.accuracy)}, between {percent(low)} and {percent(high)} with 95 % confidence. '
         f'Always giving the most common label is right for {percent(result.majority_class.accuracy)}'
     ]
@@ -60,8 +64,8 @@ def _sentences(evaluation: Evaluation) -> list[str]:
     sentences[0] += '.'
     if change := evaluation.before_and_now:
         sentences.append(
-            f'On the {change.rows:,} pictures that the model before it was evaluated on as well, accuracy was '
-            f'{percent(change.before)} and is {percent(change.now)} now.'
+            f'On the {counted(change.rows, result.unit)} that the model before it was evaluated on as well, accuracy '
+            f'was {percent(change.before)} and is {percent(change.now)} now.'
         )
     if evaluation.test:
         sentences.append(f'On the test set, scored once, accuracy is {percent(evaluation.test.metrics.accuracy)}.')
@@ -71,7 +75,8 @@ def _sentences(evaluation: Evaluation) -> list[str]:
 def _comparison(evaluation: Evaluation) -> tuple[Answerer, ...]:
     rows = list(answerers(evaluation.eval))
     if change := evaluation.before_and_now:
-        note = f'on the {change.rows:,} pictures evaluated both times; this model {percent(change.now)} there'
+        common = counted(change.rows, evaluation.eval.unit)
+        note = f'on the {common} evaluated both times; this model {percent(change.now)} there'
         rows.insert(1, Answerer('The model before', note, change.before, None, 'second'))
     return tuple(rows)
 
@@ -92,7 +97,7 @@ def figures(result: SetResult) -> Figures:
     metrics = result.metrics
     pairs = _single_figures(metrics) if isinstance(metrics, Metrics) else _multi_figures(metrics)
     if result.unlabelled:
-        pairs += (('Pictures without a label, not counted', f'{result.unlabelled:,}'),)
+        pairs += ((f'{result.unit.capitalize()}s without a label, not counted', f'{result.unlabelled:,}'),)
     return pairs
 
 

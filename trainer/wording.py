@@ -26,9 +26,9 @@ def decimal(value: float | None) -> str:
     return f'{value:.1e}' if 0 < abs(value) < _SMALL else f'{value:.3f}'
 
 
-def pictures(number: int) -> str:
-    """1 picture, 2 pictures."""
-    return f'{number:,} picture' + ('' if number == 1 else 's')
+def counted(number: int, unit: str) -> str:
+    """1 frame, 2 frames."""
+    return f'{number:,} {unit}' + ('' if number == 1 else 's')
 
 
 def count(value: int | None) -> str:
