@@ -1,5 +1,6 @@
 """When each frame of one video file is shown, and where decoding may begin: what a pass over its packets tells."""
 
+import hashlib
 import json
 import struct
 import zlib
@@ -86,6 +87,11 @@ class Timeline:
     def key_of(self, frame: int) -> int:
         """The index of the keyframe that decoding begins with for a frame."""
         return int(np.searchsorted(self.keyframes, frame, 'right')) - 1
+
+    @cached_property
+    def digest(self) -> str:
+        """Differs between files that differ in any time, and most likely between any two."""
+        return hashlib.sha256(self.to_bytes()).hexdigest()
 
     def to_bytes(self) -> bytes:
         """The timeline as a file, as docs/formats.md describes it; the same bytes for the same timeline."""

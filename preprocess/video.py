@@ -14,12 +14,15 @@ import numpy as np
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from preprocess import decoding_plan, hardware, images, preparation
+from preprocess import decoding_plan, files, hardware, images, preparation
 from preprocess.containers import VideoError as VideoError  # part of this door, like survey and BadFrame
 from preprocess.decoding import BadFrame as BadFrame
 from preprocess.decoding import Picture, Trouble, run
+from preprocess.failures import InputError
 from preprocess.packets import Packets
 from preprocess.preparation import NOTHING, Preparation, Region
+from preprocess.progress import Progress
+from preprocess.recordings import Recording, part_uris
 from preprocess.scaling import Scaler
 from preprocess.surveying import survey as survey
 from preprocess.timelines import Timeline
@@ -107,6 +110,40 @@ def splits(timeline: Timeline, frames: Sequence[int], *, most: int) -> list[list
     return pieces
 
 
+def survey_recording(uri: str) -> Recording:
+    """A recording with the times of all its parts; three lines say why not."""
+    parts = part_uris(uri)
+    timelines = []
+    with Progress(f'reading the times of {files.name(uri)}', total=len(parts), unit='files') as progress:
+        for part in parts:
+            try:
+                timelines.append(survey(part))
+            except VideoError as error:
+                raise input_error(part, error) from error
+            except OSError as error:
+                said = (error.strerror or str(error)).lower()
+                raise InputError(f'the video can not be read: {said}', where=part, do='check the path') from error
+            progress.advance()
+    recording = Recording.of(uri, zip(parts, timelines, strict=True))
+    recording.check_order()
+    return recording
+
+
+def input_error(uri: str, error: VideoError) -> InputError:
+    """What a user is told of a video that can't be used at all."""
+    return InputError(f'the video can not be used: {error}', where=uri, do=_REMEDIES.get(error.reason, _LEAVE_OUT))
+
+
+_LEAVE_OUT = 'check the file, or leave it out'
+_REMEDIES = {
+    'truncated': 'copy it again from where it was recorded, or leave it out',
+    'non-monotonic-times': 'write it anew, with one clock: ffmpeg -i FILE -c copy NEW.mp4',
+    'outside': 'give a --roi within the frame',
+    'changed': 'let nobody write the file, and run the same command again',
+    'unsupported-codec': 'convert it: ffmpeg -i FILE NEW.mp4',
+}
+
+
 @dataclass(frozen=True)
 class _View:
     """From a decoded frame to the pixels that are wanted of it."""
@@ -139,13 +176,12 @@ class _Surveyed:
 
     def __init__(self, timeline: Timeline) -> None:
         self.timeline = timeline
-        self._bytes = timeline.to_bytes()
 
     def __hash__(self) -> int:
-        return hash(self._bytes)
+        return hash(self.timeline.digest)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Surveyed) and self._bytes == other._bytes
+        return isinstance(other, _Surveyed) and self.timeline.digest == other.timeline.digest
 
 
 @lru_cache(maxsize=8)

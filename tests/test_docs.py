@@ -15,6 +15,7 @@ COMMANDS = {
     'preprocess.create_docs': ['-m', 'preprocess.create_docs'],
     'preprocess.run': ['-m', 'preprocess.run'],
     'preprocess.store': ['-m', 'preprocess.store'],
+    'preprocess.frames': ['-m', 'preprocess.frames'],
     'preprocess.motion': ['-m', 'preprocess.motion'],
     'preprocess.ranges': ['-m', 'preprocess.ranges'],
     'trainer.task': ['-m', 'trainer.task'],
