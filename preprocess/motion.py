@@ -30,6 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for note in outcome.notes:
         say(note)
     print('\n'.join(['', *outcome.files]))
+    if line := motion_table.next_command(outcome.result, config):
+        print(f'\nnext  {line}')
     return 0
 
 

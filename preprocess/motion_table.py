@@ -1,16 +1,53 @@
-"""The table of a motion result: recordings, their sides, how many frames have each label."""
+"""A motion result in words: recordings, their sides, how many frames have each label, and what to do with them."""
 
+import shlex
 from collections.abc import Iterator
 
 import numpy as np
 
+from preprocess import files, motion_rows
+from preprocess.motion_config import MotionConfig
 from preprocess.motion_results import MotionResult, Moved
 from preprocess.sample_files import aligned, printable
+from preprocess.splits import SIDES
 
 
 def of(result: MotionResult) -> str:
     """A line for each recording, then for each part of it."""
     return '\n\n'.join([aligned(_HEAD, list(_recordings(result))), aligned(_sides_head(result), list(_sides(result)))])
+
+
+def next_command(result: MotionResult, config: MotionConfig) -> str | None:
+    """What learns from the rows; None for signals alone, which have none."""
+    kinds = {one.kind for one in result.recordings}
+    if kinds == {'signal'}:
+        return None
+    if 'video' not in kinds:
+        return 'the same command with --as_video, for heads that look at windows (lstm, convlstm)'
+    sides = [side for side in SIDES if any(_has(each, side) for each in result.recordings)]
+    words = ['python', 'pipeline.py']
+    for side in sides:
+        words += [f'--{side}_input_path', files.join(result.directory, motion_rows.set_file(side))]
+    words += ['--input_dict', files.join(result.directory, 'dict.txt'), '--output_dir', 'out', '--every_frame']
+    words += [] if config.as_video else _preparation(config)
+    words += ['--encoder', 'pixels:120x160:gray', '--head', 'convlstm', '--class_weights', 'balanced']
+    return shlex.join(words)
+
+
+def _has(one: Moved, side: str) -> bool:
+    return any(segment.side == side and segment.end > segment.first for segment in one.segments)
+
+
+def _preparation(config: MotionConfig) -> list[str]:
+    """The flags that prepare the frames for the network as they were for the signal."""
+    wanted = config.preparation
+    flags = {
+        '--size': f'{wanted.size[0]}x{wanted.size[1]}' if wanted.size else '',
+        '--background': wanted.background.removeprefix('none'),
+        '--contrast': wanted.contrast.removeprefix('none'),
+        '--roi': wanted.roi.text if wanted.roi else '',
+    }
+    return [word for flag, value in flags.items() if value for word in (flag, value)]
 
 
 _HEAD = ['recording', 'frames', 'a second', 'mean motion', 'largest']

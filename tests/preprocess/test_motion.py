@@ -1,5 +1,6 @@
 """From footage to signals, labels and rows: what is written, what is not done twice, what is refused."""
 
+import contextlib
 import csv
 import json
 from pathlib import Path
@@ -364,11 +365,28 @@ def test_the_command_prints_what_there_is(tank: Path, tmp_path: Path, capsys: py
     assert lines[1][:3] == ['tank', '150', '30']
     assert lines[3] == ['recording', 'set', 'rest', 'burst', 'no', 'label', 'frames']
     assert lines[4][:2] == ['tank', 'train'] and lines[4][-1] == '125'
-    assert lines[-1] == [f'{tmp_path}/m/motion.json']
+    assert lines[-3] == [f'{tmp_path}/m/motion.json']
+    assert lines[-1][:6] == ['next', 'the', 'same', 'command', 'with', '--as_video,']
     assert 'tank: 1 other files among the frames, left out: notes.txt' in printed.err
 
     motion.main(words)
     assert capsys.readouterr().out.startswith('complete already: neither recordings nor flags have changed\n')
+
+
+def test_the_command_that_comes_next_prepares_frames_as_they_were(
+    tmp_path: Path, film: np.ndarray, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video = tanks.write_video(tmp_path / 'a tank.mkv', film)
+    words = [str(video), '--output_dir', 'm o', '--size', '16x12', '--background', 'median', '--contiguous', '1.0,1.0']
+    with contextlib.chdir(tmp_path):
+        motion.main(words)
+
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith('next')]
+    assert line == (
+        "next  python pipeline.py --train_input_path 'm o/train_set.csv' --eval_input_path 'm o/eval_set.csv' "
+        "--input_dict 'm o/dict.txt' --output_dir out --every_frame --size 16x12 --background median "
+        '--encoder pixels:120x160:gray --head convlstm --class_weights balanced'
+    )
 
 
 @pytest.mark.parametrize(
