@@ -55,7 +55,7 @@ def read(table: Table, header: int) -> list[Sheet]:
         cells = dict(zip(names, (cell.strip() for cell in record.cells), strict=False))
         name = cells.get('observation_id') or default
         observation = found.setdefault(name, _Observation(name, table.source))
-        if record.problem:
+        if record.problem and not (cells.get('behavior') and (cells.get('time') or cells.get('stop'))):
             entry = Entry(table.source, record.line, '', '', '')
             observation.dropped.append(Dropped(entry, 'bad-quotes', record.problem))
         else:

@@ -50,10 +50,9 @@ class Session:
         """What must never be on two sides of a split."""
         return self.timed.sheet.group
 
-    def ranges(self, names: Sequence[str] = (), clocks: ClockRules | None = None) -> SoundRanges:
-        """The ranges on the clock of the sheet, or of a recording called one of these names."""
-        known = [clocks.offsets[name] for name in names if name in clocks.offsets] if clocks else []
-        return sound(self.timed, self.rules, offset=known[0] if known else None)
+    def ranges(self, offset: Fraction | None = None) -> SoundRanges:
+        """The ranges on the clock of the sheet, or of a recording that is so far ahead of it."""
+        return sound(self.timed, self.rules, offset=offset)
 
     def by_frames(self, found: SoundRanges, *, end: int | None = None) -> Settled:
         """The pieces of frames."""
@@ -66,10 +65,9 @@ class Session:
         settled = self.by_frames(found)
         return replace(settled, pieces=tuple(self._in_seconds(piece) for piece in settled.pieces))
 
-    def key(self, piece: Piece, found: SoundRanges, gaps: int) -> str:
-        """What a piece is part of, for whatever must stay whole: the row of its range, or the gap between ranges."""
-        owner = piece.owners[0]
-        return f'{self.name}#gap{gaps}' if owner == NO_OWNER else f'{self.name}#{found.ranges[owner].entry.where}'
+    def offset(self, names: Sequence[str], clocks: ClockRules) -> Fraction:
+        """How many seconds a recording called one of these names is ahead of the sheet."""
+        return next((clocks.offsets[name] for name in names if name in clocks.offsets), self.timed.offset)
 
     def _settled(self, spans: Sequence[Span], ignored: Sequence[Span], end: int | None) -> Settled:
         settled = settle(spans, self.rules.overlap)
@@ -126,38 +124,56 @@ def _dealt(sessions: Sequence[Session], rules: SplitRules) -> dict[str, str]:
 
 
 def _keyed(session: Session, found: SoundRanges, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, str]]:
-    gaps = 0
-    for piece in pieces:
-        gaps += piece.owners[0] == NO_OWNER
-        yield piece, session.key(piece, found, gaps)
+    """Pieces with what they are part of, which must stay whole: the row of a range, or the gap before one."""
+    following = 'the end'
+    keyed = []
+    for piece in reversed(pieces):
+        owner = piece.owners[0]
+        if owner != NO_OWNER:
+            following = found.ranges[owner].entry.where
+        keyed.append((piece, f'{session.name}#{"before " if owner == NO_OWNER else ""}{following}'))
+    return reversed(keyed)
 
 
 def video_rows(session: Session, footage: Footage, clocks: ClockRules, sides: Sides) -> Iterator[LabelledRow]:
     """The stretches of a recording in the order of time."""
-    found = session.ranges(footage.names, clocks)
+    offset = session.offset(footage.names, clocks)
+    found = session.ranges(offset)
     pieces = session.by_seconds(found).pieces
-    borders = _borders(pieces, sides.contiguous, session.rules.fps)
+    borders = _borders(session, sides.contiguous, offset) if sides.contiguous else []
     for piece, key in _keyed(session, found, pieces):
-        for side, start, stop in (
-            _cut(piece, borders) if sides.contiguous else [(sides.of(session.group, key), piece.start, piece.stop)]
-        ):
-            ends = written(start), '' if stop is None else written(stop)
-            # Shorter than a nanosecond, it would be no stretch any more.
-            if ends[0] != ends[1]:
-                yield LabelledRow(footage.uri, *ends, piece.labels, session.group, side)
+        if _is_sliver(piece, found, session.rules):
+            continue
+        whole = [(sides.of(session.group, key), piece.start, piece.stop)]
+        for side, start, stop in _cut(piece, borders) if borders else whole:
+            yield LabelledRow(
+                footage.uri, written(start), '' if stop is None else written(stop), piece.labels, session.group, side
+            )
 
 
-def _borders(pieces: Sequence[Piece], contiguous: Contiguous | None, fps: Fraction) -> list[tuple[str, Fraction]]:
-    """When each side ends; how long a recording is beyond its last range isn't known here."""
-    if contiguous is None:
-        return []
+def _is_sliver(piece: Piece, found: SoundRanges, rules: RangeRules) -> bool:
+    """Whether a piece is what another row left of a range, and shorter than a frame."""
+    if piece.stop is None or (piece.stop - piece.start) * rules.fps >= 1:
+        return False
+    if piece.owners[0] == NO_OWNER:
+        return True
+    whole = found.ranges[piece.owners[0]]
+    return (piece.start, piece.stop) != (max(whole.start, Fraction(0)), whole.stop)
+
+
+def _borders(session: Session, contiguous: Contiguous, offset: Fraction) -> list[tuple[str, Fraction]]:
+    """When each side ends, at the same moment for all cameras; how long a recording is after its ranges isn't known."""
+    pieces = session.by_seconds(session.ranges()).pieces
     last = max((piece.start if piece.stop is None else piece.stop for piece in pieces), default=Fraction(0))
     ends = contiguous.borders(sum(contiguous.shares, Fraction(0)) if contiguous.are_counts else last)
-    unit = 1 / fps if contiguous.are_counts else Fraction(1)
-    return [(side, end * unit) for side, end in zip(contiguous.sides, ends, strict=True)]
+    unit = 1 / session.rules.fps if contiguous.are_counts else Fraction(1)
+    shift = offset - session.timed.offset
+    return [(side, end * unit + shift) for side, end in zip(contiguous.sides, ends, strict=True)]
 
 
-def _cut(piece: Piece, borders: Sequence[tuple[str, Fraction]]) -> Iterator[tuple[str, Fraction, Fraction | None]]:
+def _cut(
+    piece: Piece, borders: Sequence[tuple[str, Fraction]]
+) -> Iterator[tuple[str | None, Fraction, Fraction | None]]:
     """The parts of a piece on each side; the last side goes on to the end."""
     begin = Fraction(0)
     for place, (side, border) in enumerate(borders):
@@ -166,7 +182,7 @@ def _cut(piece: Piece, borders: Sequence[tuple[str, Fraction]]) -> Iterator[tupl
         stop = piece.stop if end is None else end if piece.stop is None else min(piece.stop, end)
         if stop is None or start < stop:
             yield side, start, stop
-        begin = border
+        begin = max(begin, border)
 
 
 def frame_rows(
@@ -174,7 +190,7 @@ def frame_rows(
 ) -> Iterator[LabelledRow]:
     """The extracted frames that a range (or the background) holds, each with its label."""
     first = sequence.base if base is None else base
-    found = session.ranges(sequence.names, clocks)
+    found = session.ranges(session.offset(sequence.names, clocks))
     end = sequence.numbers[-1] - first + 1
     keyed = list(_keyed(session, found, session.by_frames(found, end=end).pieces))
     starts = [int(piece.start) for piece, _ in keyed]

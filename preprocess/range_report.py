@@ -21,9 +21,10 @@ _MOST_NAMED = 8
 
 @dataclass(frozen=True)
 class Account:
-    """One sheet's rows, all of them."""
+    """One sheet's rows, all of them; `by_frame` where it is frames that are labelled, not stretches of time."""
 
     session: Session
+    by_frame: bool = False
 
     @cached_property
     def found(self) -> SoundRanges:
@@ -31,19 +32,24 @@ class Account:
         return self.session.ranges()
 
     @cached_property
-    def by_seconds(self) -> Settled:
+    def in_seconds(self) -> Settled:
         """Its pieces of seconds."""
         return self.session.by_seconds(self.found)
 
     @cached_property
+    def in_frames(self) -> Settled:
+        """Its pieces of frames."""
+        return self.session.by_frames(self.found)
+
+    @cached_property
     def seconds(self) -> Mapping[str, Fraction]:
         """Seconds by label."""
-        return lengths(self.by_seconds.pieces)
+        return lengths(self.in_seconds.pieces)
 
     @cached_property
     def frames(self) -> Mapping[str, Fraction]:
         """Frames by label."""
-        return lengths(self.session.by_frames(self.found).pieces)
+        return lengths(self.in_frames.pieces)
 
     @cached_property
     def overlaps(self) -> tuple[Overlap, ...]:
@@ -54,8 +60,9 @@ class Account:
     def dropped(self) -> tuple[Dropped, ...]:
         """Every labelled row that labels nothing, in the order of rows."""
         sheet, ranges = self.session.timed.sheet, self.found.ranges
-        rejected = [Dropped(ranges[place].entry, 'overlap', self._with(place)) for place in self.by_seconds.rejected]
-        covered = [Dropped(ranges[place].entry, 'covered', self._with(place)) for place in self.by_seconds.covered]
+        settled = self.in_frames if self.by_frame else self.in_seconds
+        rejected = [Dropped(ranges[place].entry, 'overlap', self._with(place)) for place in settled.rejected]
+        covered = [Dropped(ranges[place].entry, 'covered', self._with(place)) for place in settled.covered]
         found = [*sheet.dropped, *self.session.timed.dropped, *self.found.dropped, *rejected, *covered]
         return tuple(sorted(found, key=lambda one: (one.entry.source, one.entry.line)))
 

@@ -90,7 +90,7 @@ def make_ranges(config: RangesConfig) -> RangesResult:
     _check_names(sheets, config)
     sessions = [_session(sheet, config) for sheet in sheets]
     labelled = _labelled(sessions, config)
-    accounts = tuple(Account(session) for session in sessions)
+    accounts = tuple(Account(session, by_frame=bool(config.frames)) for session in sessions)
     written = _written(labelled) if labelled.rows else None
     return _write(config, accounts, labelled, written)
 
@@ -176,7 +176,7 @@ def _told(sequence: FrameSequence, labelled: int, session: Session, config: Rang
     base = sequence.base if config.frame_base is None else config.frame_base
     camera = f' ({sequence.names[0]})' if sequence.names else ''
     count = f'{len(sequence.numbers):,} frames, {first} to {last}, the first is {base}; {labelled:,} labelled'
-    found = session.ranges(sequence.names, config.clocks)
+    found = session.ranges(session.offset(sequence.names, config.clocks))
     pieces = session.by_frames(found, end=last - base + 1).pieces
     absent = sum(int(piece.stop or 0) - int(piece.start) for piece in pieces) - labelled
     missing = f'warning: {absent:,} that its ranges hold are not there: ' if absent > 0 else ''

@@ -5,7 +5,6 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 
 from preprocess import files
 from preprocess.failures import InputError
@@ -17,6 +16,8 @@ from preprocess.splits import SIDES
 _MOST_GROUPS_SHOWN = 20
 _MOST_CLASSES_ACROSS = 8
 UNLABELLED = '(unlabelled)'
+# What a rejected row has; before rows become frames, none of them is rejected.
+_ROW_FIELDS = ('source', 'row', 'uri', 'stage', 'reason', 'message')
 
 
 def write_csv(path: str, samples: Sequence[Sample], *, with_split: bool = False) -> None:
@@ -51,7 +52,8 @@ def origins(samples: Sequence[Sample], *, with_split: bool = False) -> Iterator[
 def write_rejects(path: str, rejects: Sequence[Reject]) -> None:
     """One JSON line for each rejected row; no file, and no earlier one left, when there are none."""
     if rejects:
-        files.write_atomic(path, ''.join(json.dumps(asdict(reject)) + '\n' for reject in rejects).encode())
+        lines = [json.dumps({name: getattr(reject, name) for name in _ROW_FIELDS}) + '\n' for reject in rejects]
+        files.write_atomic(path, ''.join(lines).encode())
     else:
         files.delete(path)
 

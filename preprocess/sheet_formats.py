@@ -66,14 +66,14 @@ def _parts(table: Table, columns: Columns) -> dict[str, _Part]:
         )
     found: dict[str, _Part] = {}
     for record in rows:
-        key = columns.cell(record.cells, key_role) if key_role and not record.problem else ''
+        key = columns.cell(record.cells, key_role) if key_role else ''
         label = tidy(columns.cell(record.cells, 'label'))
         entry = Entry(
             table.source, record.line, label, columns.cell(record.cells, 'start'), columns.cell(record.cells, 'stop')
         )
         problem = _problem(entry, record.problem, missing=key_role if key_role and not key else None)
         part = found.setdefault(key or next(iter(found), ''), _Part())
-        if problem and (label or record.problem):
+        if problem and (label or problem.reason == 'bad-quotes'):
             part.dropped.append(problem)
         elif not label:
             part.unlabelled += 1
@@ -85,7 +85,8 @@ def _parts(table: Table, columns: Columns) -> dict[str, _Part]:
 
 
 def _problem(entry: Entry, quotes: str | None, *, missing: str | None) -> Dropped | None:
-    if quotes:
+    # A stray quote in a remark behind them leaves the cells that count as they are.
+    if quotes and not (entry.label and entry.start and entry.stop):
         return Dropped(entry, 'bad-quotes', quotes)
     if missing:
         return Dropped(entry, 'no-video', f'the cell of the {missing} is empty')

@@ -1,5 +1,6 @@
 """A file of rows somebody wrote (CSV with any usual separator, Excel) -> tables of text."""
 
+import csv
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ def read_tables(path: str) -> list[Table]:
         return _of_workbook(path)
     csv_text.check(path)
     separator = max(_SEPARATORS, key=lambda separator: _cells_more(path, separator))
-    records = tuple(csv_text.records(path, delimiter=separator))
+    records = tuple(_readable(record, separator) for record in csv_text.records(path, delimiter=separator))
     if not records:
         raise InputError('the sheet has no rows', where=path, do='give a sheet with one range of time a row')
     # Where `;` is between cells, it is because the comma is in the numbers.
@@ -56,6 +57,11 @@ def _of_workbook(path: str) -> list[Table]:
 
 def _numbered(rows: tuple[tuple[str, ...], ...]) -> Iterator[Record]:
     return (Record(line, list(cells)) for line, cells in enumerate(rows, 1) if any(cells))
+
+
+def _readable(record: Record, separator: str) -> Record:
+    """A row with a stray quote, in a remark perhaps, cut at its separators all the same; the problem stays with it."""
+    return record._replace(cells=next(csv.reader(record.cells, delimiter=separator), [])) if record.problem else record
 
 
 def _cells_more(path: str, separator: str) -> int:

@@ -90,7 +90,7 @@ def test_every_flag_arrives(tmp_path: Path) -> None:
         (['empty'], InputError, 'empty'),
         (['loose'], InputError, 'loose'),
         (['empty.csv'], InputError, 'empty.csv'),
-        (['gs://bucket/a.csv'], InputError, 'gs://bucket/a.csv'),
+        (['ftp://bucket/a.csv'], InputError, 'ftp://bucket/a.csv'),
         (['set', '--label_order', 'positive,rose'], InputError, '--label_order'),
         (['set', '--eval_fraction', '2'], UsageError, '--eval_fraction'),
         (['set', '--eval_fraction', 'many'], UsageError, 'python -m preprocess.create_docs'),

@@ -389,6 +389,50 @@ def test_recordings_are_cut_in_time_at_the_border_itself(tmp_path: Path) -> None
     }
 
 
+def test_all_cameras_are_cut_at_the_same_moment(tmp_path: Path) -> None:
+    path = lab_sheet(tmp_path / 'P5.csv', [('CUT', 0, 50), ('SEW', 50, 100)])
+    touch(tmp_path, 'C1/a.mp4', 'C2/a.mp4')
+    argv = [
+        path,
+        '--videos',
+        f'P5={tmp_path}/C*/a.mp4',
+        '--video_offset',
+        'C2=10',
+        '--output_dir',
+        str(tmp_path / 'out'),
+    ]
+    assert main([*argv, '--contiguous', '0.7,0.3']) == 0
+    found = [(row.recording[-8:-6], row.start, row.stop, row.split) for row in rows(tmp_path / 'out' / 'all_data.csv')]
+    assert found == [
+        ('C1', 0, 50, 'train'),
+        ('C1', 50, 70, 'train'),
+        ('C1', 70, 100, 'eval'),
+        ('C2', 10, 60, 'train'),
+        ('C2', 60, 80, 'train'),
+        ('C2', 80, 110, 'eval'),
+    ]
+
+
+def test_what_overlaps_leave_of_a_range_is_a_row_where_it_holds_a_frame(tmp_path: Path) -> None:
+    path = lab_sheet(tmp_path / 'P5.csv', [('CUT', 10, 20), ('SEW', 9.99, 30), ('TIE', 29.5, 40), ('JAB', 50, 50.01)])
+    touch(tmp_path, 'P5.mp4')
+    argv = [path, '--videos', f'{tmp_path}/P5.mp4', '--output_dir', str(tmp_path / 'out')]
+    main([*argv, '--background', 'rest'])
+    found = [(row.start, row.stop, row.labels[0]) for row in rows(tmp_path / 'out' / 'all_data.csv')]
+    # 0.01 s of SEW before CUT is no row; JAB is all there is of it, and stays.
+    assert found == [
+        (0, 9.99, 'rest'),
+        (10, 20, 'CUT'),
+        (20, 30, 'SEW'),
+        (30, 40, 'TIE'),
+        (40, 50, 'rest'),
+        (50, 50.01, 'JAB'),
+        (50.01, None, 'rest'),
+    ]
+    main([*argv, '--overlap', 'reject'])
+    assert [row.labels[0] for row in rows(tmp_path / 'out' / 'all_data.csv')] == ['JAB']
+
+
 def test_the_report_tells_what_to_look_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = lab_sheet(tmp_path / 'P5.csv', [('CUT', 10, 20), ('DRILL', 30, 40), ('SEW', 35, 50)])
     second = lab_sheet(tmp_path / 'P6.csv', [('CUT', 10, 20), ('SEW', 30.0, 30.001)])
@@ -539,3 +583,35 @@ def test_the_order_of_sheets_on_the_command_line_does_not_matter(tmp_path: Path)
         main([*paths, '--videos', f'{tmp_path}/*.mp4', '--output_dir', str(tmp_path / 'out')])
         written.add((tmp_path / 'out' / 'all_data.csv').read_bytes())
     assert len(written) == 1
+
+
+def test_sheets_frames_and_results_may_be_on_an_object_store(tmp_path: Path, place: str) -> None:
+    (path,) = sheets(tmp_path, 'P5')
+    files.copy(path, f'{place}/rawcsv/P5.csv')
+    for number in (1, 15, 35, 70):
+        files.write_atomic(f'{place}/frames/S1C2/S1C2{number:06}.jpg', b'x')
+    argv = [f'{place}/rawcsv/*.csv', '--output_dir', f'{place}/out', '--fps', '1', '--eval_fraction', '0']
+    assert (
+        main([*argv, '--frames', f'{place}/frames/S{{subject}}C{{camera}}/S{{subject}}C{{camera}}{{frame}}.jpg']) == 0
+    )
+    found = [row for row in read_csv(f'{place}/out/all_data.csv') if isinstance(row, Row)]
+    assert [(row.uri, row.labels, row.split) for row in found] == [
+        (f'{place}/frames/S1C2/S1C2000015.jpg', ('CUT',), 'train'),
+        (f'{place}/frames/S1C2/S1C2000035.jpg', ('SEW',), 'train'),
+    ]
+    assert files.read_text(f'{place}/out/dict.txt') == 'CUT\nSEW\n'
+
+
+def test_videos_may_be_on_an_object_store(tmp_path: Path, place: str) -> None:
+    for name in ('S1C1/a.mp4', 'S1C1/b.mp4', 'S1C2/a.mp4', 'S1C2/notes.txt'):
+        files.write_atomic(f'{place}/{name}', b'x')
+    argv = [*sheets(tmp_path, 'P5'), '--videos', f'P5={place}/S1C*/*.mp4', '--output_dir', str(tmp_path / 'out')]
+    assert main(argv) == 0
+    assert {row.recording for row in rows(tmp_path / 'out' / 'all_data.csv')} == {
+        f'{place}/S1C1/',
+        f'{place}/S1C2/a.mp4',
+    }
+    # A sheet that lies there names what lies beside it.
+    files.write_atomic(f'{place}/sheet.csv', b'video,label,start,stop\nS1C2/a.mp4,run,0,1\n')
+    assert main([f'{place}/sheet.csv', '--output_dir', str(tmp_path / 'plain')]) == 0
+    assert {row.recording for row in rows(tmp_path / 'plain' / 'all_data.csv')} == {f'{place}/S1C2/a.mp4'}

@@ -138,6 +138,15 @@ def test_rows_that_are_none_leave_with_their_reason(tmp_path: Path) -> None:
     assert rows(sheet) == [(6, 'sit', '5', '6')]
 
 
+def test_a_stray_quote_in_a_remark_costs_nothing(tmp_path: Path) -> None:
+    remarks = ['5" tube', '"he said "hi" to me"', '"never closed', '"two\nlines"', "it's"]
+    lines = [f'x,LABEL {k},{clock(k)},{clock(k + 1)},{remark}' for k, remark in enumerate(remarks)]
+    header = 'ignore,PROCEDURE,Original_Start_Time,Original_Stop_Time,Comments'
+    sheet = only(text(tmp_path, '\n'.join([header, *lines, '']), 'P5.csv'))
+    assert [(entry.label, entry.stop) for entry in sheet.entries] == [(f'LABEL {k}', clock(k + 1)) for k in range(5)]
+    assert sheet.dropped == ()
+
+
 def test_columns_may_be_said(tmp_path: Path) -> None:
     path = text(tmp_path, 'who,what,when,until,kind\nme,run,0,1,x\nme,sit,1,2,y\n')
     for columns in ('label=what,start=when,stop=until', 'label=1,start=2,stop=3', 'label=WHAT, start=When, stop=3'):
