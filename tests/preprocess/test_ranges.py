@@ -84,29 +84,20 @@ def test_the_labs_strict_rule_labels_the_frames_it_labelled(tmp_path: Path) -> N
 
 
 @needs_live
-@pytest.mark.parametrize('first', [5, pytest.param(7, marks=pytest.mark.slow)])
+@pytest.mark.parametrize('names', [('P5',), pytest.param(('P6', 'P7', 'P8'), marks=pytest.mark.slow)])
 def test_extracted_frames_of_the_lab_get_the_same_labels(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]
 ) -> None:
-    # A storage that knows the names of half a million frames, which nobody has to write.
-    subjects = (first - 4, first - 3)
-    listed = {f'S{subject}C2{number:06}.jpg': False for subject in subjects for number in range(1, 330_001)}
+    # A storage that knows the names of all frames, which nobody has to write.
+    subjects = {name: int(name[1:]) - 4 for name in names}
+    listed = {f'S{subject}C2{number:06}.jpg': False for subject in subjects.values() for number in range(1, 330_001)}
     monkeypatch.setattr(files, 'entries', lambda folder: listed if folder.endswith('frames') else {})
-    names = [f'P{first}', f'P{first + 1}']
     argv = [*(str(LIVE / 'rawcsv' / f'{name}.csv') for name in names), '--output_dir', str(tmp_path), *STRICT]
-    argv += [
-        '--frames',
-        '/far/frames/S{subject}C{camera}{frame}.jpg',
-        '--subjects',
-        f'{names[0]}={subjects[0]},{names[1]}={subjects[1]}',
-    ]
-    assert main([*argv, '--split', f'train={names[0]},eval={names[1]}']) == 0
+    tied = ','.join(f'{name}={subject}' for name, subject in subjects.items())
+    assert main([*argv, '--frames', '/far/frames/S{subject}C{camera}{frame}.jpg', '--subjects', tied]) == 0
     found = cells(tmp_path / 'all_data.csv')[1:]
-    assert Counter((row[4], row[5]) for row in found) == {
-        (names[0], 'train'): LABELLED_FRAMES[names[0]],
-        (names[1], 'eval'): LABELLED_FRAMES[names[1]],
-    }
-    if first == 5:
+    assert Counter(row[4] for row in found) == {name: LABELLED_FRAMES[name] for name in names}
+    if 'P5' in names:
         # The sheet says frames 5998.35 to 7011.74.
         assert next(row[0] for row in found if row[3] == 'COMBAT TOURNIQUET') == '/far/frames/S1C2005999.jpg'
 
