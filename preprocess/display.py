@@ -23,26 +23,34 @@ class _Phase:
     unit: str
     first: str
     done: tuple[str, ...]
-    total: str
+    total: tuple[str, ...]
+    failed: tuple[str, ...] = ()
 
-    def progress(self) -> Progress:
+    def progress(self, counts: Counter[str]) -> Progress:
         """Its display."""
-        return Progress(self.name, unit=self.unit)
-
-    def has_begun(self, counts: Counter[str]) -> bool:
-        """Whether anything of it, or of what comes after, is done."""
-        return counts[self.first] > 0 or counts['written'] > 0
+        return Progress(self.name, unit='frames' if self.unit == _PICTURES and counts['frames'] else self.unit)
 
 
+_PICTURES = 'pictures'
+# A row of footage is done when it is known which frames it has; these count from then on.
 _PHASES = (
-    _Phase('looking up', 'pictures', 'named', ('named', 'duplicates'), 'read'),
-    _Phase('embedding', 'pictures', 'wanted', ('accepted', 'rejected', 'duplicates'), 'read'),
-    _Phase('writing', 'records', 'written', ('written',), 'accepted'),
+    _Phase('looking up', _PICTURES, 'read', ('named', 'duplicates'), ('read',), ('rejected',)),
+    _Phase('reading the times of videos', 'files', 'files', ('surveyed',), ('files',)),
+    _Phase(
+        'embedding',
+        _PICTURES,
+        'wanted',
+        ('accepted', 'expanded_rows', 'rejected', 'duplicates', 'frames_placed', 'frames_refused'),
+        ('read', 'frames'),
+        ('rejected', 'frames_refused'),
+    ),
+    # What was rejected gets no record: it is no failure of the writing.
+    _Phase('writing', 'records', 'written', ('written',), ('accepted', 'frames_placed')),
 )
 
 
 class Display:
-    """How far the workers are, from what they report: pictures looked up, embedded, then records written."""
+    """How far the workers are, from what they report: pictures and frames looked up, embedded, records written."""
 
     def __init__(self, tallies: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._tallies = tallies
@@ -51,7 +59,7 @@ class Display:
         self._looked = -math.inf
         self._asked_to_stop = False
         self._phase = 0
-        self._shown = _PHASES[0].progress()
+        self._shown = _PHASES[0].progress(Counter())
 
     def __enter__(self) -> Self:
         self._shown.__enter__()
@@ -79,15 +87,15 @@ class Display:
             # Only for showing; the work itself will meet the same fault and report it.
             _log.warning('how far the workers are is not known: %s', error)
             return
-        while self._phase + 1 < len(_PHASES) and _PHASES[self._phase + 1].has_begun(counts):
+        latest = max(number for number, phase in enumerate(_PHASES) if counts[phase.first] or not number)
+        if latest > self._phase:
             self._show(counts)
             self._shown.__exit__(None, None, None)
-            self._phase += 1
-            self._shown = _PHASES[self._phase].progress().__enter__()
+            self._phase = latest
+            self._shown = _PHASES[latest].progress(counts).__enter__()
         self._show(counts)
 
     def _show(self, counts: Counter[str]) -> None:
         phase = _PHASES[self._phase]
-        # What was rejected gets no record: it is no failure of the writing.
-        failed = counts['rejected'] if phase.total == 'read' else 0
-        self._shown.update(sum(counts[name] for name in phase.done), failed=failed, total=counts[phase.total] or None)
+        done, failed, total = (sum(counts[name] for name in names) for names in (phase.done, phase.failed, phase.total))
+        self._shown.update(done, failed=failed, total=total or None)

@@ -16,7 +16,7 @@ def shown(monkeypatch) -> list[tuple[object, ...]]:
 
     class FakeProgress:
         def __init__(self, name, *, unit):
-            self.name = name
+            self.name = f'{name} {unit}' if unit in ('frames', 'files') else name
 
         def __enter__(self):
             return self
@@ -52,6 +52,30 @@ def test_looking_up_is_followed_by_embedding_and_writing(tmp_path, shown):
         ('embedding', 10, 1, 10),
         ('embedding', 'over'),
         ('writing', 2, 0, 8),
+        ('writing', 'over'),
+    ]
+
+
+def test_of_footage_the_files_are_shown_then_the_frames(tmp_path, shown):
+    tallies = str(tmp_path)
+    with Display(tallies) as one:
+        report(tallies, read=3, named=2, files=2, surveyed=1)
+        one.look(False)
+        known = {'read': 3, 'named': 3, 'files': 2, 'surveyed': 2, 'expanded_rows': 2, 'rejected': 1, 'frames': 100}
+        report(tallies, **known, wanted=60, frames_placed=40)
+        one.look(False)
+        report(tallies, **known, wanted=60, frames_placed=90, frames_refused=10, written=30)
+        one.look(False)
+    assert shown == [
+        ('looking up', 2, 0, 3),
+        ('looking up', 'over'),
+        ('reading the times of videos files', 1, 0, 2),
+        ('reading the times of videos files', 2, 0, 2),
+        ('reading the times of videos files', 'over'),
+        ('embedding frames', 43, 1, 103),
+        ('embedding frames', 103, 11, 103),
+        ('embedding frames', 'over'),
+        ('writing', 30, 0, 90),
         ('writing', 'over'),
     ]
 
