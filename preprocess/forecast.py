@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import numpy as np
-
-from preprocess import engines, files, images, record_sets, rows
+from preprocess import engines, files, images, pictures, record_sets, rows
 from preprocess.compiled import CompiledEncoder
+from preprocess.embedder import Embedded, Embedder, Hands
 from preprocess.engines import Engine
 from preprocess.image_formats import ImageError
 from preprocess.labels import Labels
@@ -48,6 +47,13 @@ class Pace:
 
     per_second: float
     vector_bytes: int
+
+
+@dataclass(frozen=True)
+class _Timed:
+    """A picture that is embedded to see how long it takes."""
+
+    uri: str
 
 
 def take_stock(config: SetConfig) -> Stock:
@@ -95,8 +101,8 @@ def pace(records: str, stock: Stock) -> Pace | None:
     uris = [row.uri for row in stock.rows[:: max(len(stock.rows) // _TIMED_PICTURES, 1)]][:_TIMED_PICTURES]
     if not any(_square(uri, engine) is not None for uri in uris[: engine.batch_size]):
         return None
-    # The first call loads and plans: a run pays for it once.
-    engine.encode(np.zeros((engine.batch_size, *engine.input_shape), np.uint8))
+    # The first batches plan: a run pays for it once.
+    _embed(uris[: engine.streams * engine.batch_size], engine)
     begun = time.perf_counter()
     timed = _embed(uris, engine)
     return Pace(timed / (time.perf_counter() - begun), encoder.vector_bytes)
@@ -154,18 +160,17 @@ def _size(uri: str) -> int | str:
 
 
 def _embed(uris: Sequence[str], engine: Engine) -> int:
-    """Read, decode and encode pictures as a run would, the decoding beside the network; how many there were."""
-    done = 0
-    with ThreadPoolExecutor(max_workers=2) as readers:
-        waiting: list[images.Pixels] = []
-        for square in readers.map(lambda uri: _square(uri, engine), uris):
-            waiting += [square] if square is not None else []
-            if len(waiting) == engine.batch_size:
-                engine.encode(np.stack(waiting))
-                done, waiting = done + len(waiting), []
-        if waiting:
-            engine.encode(np.stack(waiting))
-    return done + len(waiting)
+    """Read, decode and encode pictures as a run does, all of it at once; how many there were."""
+
+    def decode(data: bytes) -> images.Pixels:
+        return images.to_pixels(data, engine.input_shape)
+
+    hands = Hands.for_machine()
+    with Embedder[_Timed](engine, read=pictures.read_bytes, decode=decode, readers=hands.readers) as embedder:
+        lane = embedder.open_lane()
+        results = [result for uri in uris for result in lane.put(_Timed(uri))]
+        results += lane.drain()
+    return sum(isinstance(result, Embedded) for result in results)
 
 
 def _square(uri: str, engine: Engine) -> images.Pixels | None:
