@@ -15,11 +15,19 @@ _WHITE = np.float32(255)
 
 def difference(frame: Gray, following: Gray) -> float:
     """The mean absolute difference of two frames of gray uint8, white being 1."""
-    if frame.shape != following.shape:
-        raise ValueError(f'frames of {frame.shape} and {following.shape}')
+    return _difference(_brightness(frame), _brightness(following))
+
+
+def _brightness(frame: Gray) -> NDArray[np.float32]:
     # Before the subtraction: uint8 would wrap.
-    before, after = frame.astype(np.float32) / _WHITE, following.astype(np.float32) / _WHITE
-    return float(np.abs(after - before).sum(dtype=np.float64) / frame.size)
+    return frame.astype(np.float32) / _WHITE
+
+
+def _difference(before: NDArray[np.float32], after: NDArray[np.float32]) -> float:
+    if before.shape != after.shape:
+        raise ValueError(f'frames of {before.shape} and {after.shape}')
+    apart = after - before
+    return float(np.abs(apart, out=apart).sum(dtype=np.float64) / apart.size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,21 +46,22 @@ class Measuring:
 
     def __init__(self, begun: Begun = NOTHING) -> None:
         self._values = begun.values.tolist()
-        self._before: Gray | None = None
+        self._before: NDArray[np.float32] | None = None
         self._first = self.frames = len(self._values)
         self.undecodable = begun.undecodable
         self._good = len(self._values), begun.undecodable
 
     def add(self, frame: Gray | None) -> None:
         """The next frame, None where it can't be decoded."""
+        now = None if frame is None else _brightness(frame)
         if self.frames > self._first:
-            alike = frame is not None and self._before is not None
-            self._values.append(difference(self._before, frame) if alike else np.nan)  # type: ignore[arg-type]  # alike
-        if frame is None:
+            apart = np.nan if now is None or self._before is None else _difference(self._before, now)
+            self._values.append(apart)
+        if now is None:
             self.undecodable += 1
         else:
             self._good = len(self._values), self.undecodable
-        self._before = frame
+        self._before = now
         self.frames += 1
 
     def begun(self) -> Begun:

@@ -1,10 +1,15 @@
 """Thresholds: figures worked out by hand, and agreement with scikit-learn's curve on random scores."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn import metrics as sk
 
 from trainer import thresholds
+
+PUBLISHED = Path(__file__).parents[3] / 'shared' / 'reference' / 'fish' / 'targets' / 'train'
+needs_published = pytest.mark.skipif(not PUBLISHED.exists(), reason='the published scores are not beside the checkout')
 
 # The curve of these goes through (0, 1/3), (0, 2/3), (1/2, 2/3), (1/2, 1), (1, 1).
 TRUE = np.array([True, True, False, True, False])
@@ -74,3 +79,17 @@ def test_the_curve_begins_at_nothing_and_ends_at_everything() -> None:
     false_rate, true_rate = roc.curve()
     assert false_rate.tolist() == [0, 0, 0, 0.5, 0.5, 1]
     assert true_rate.tolist() == [0, 1 / 3, 2 / 3, 2 / 3, 1, 1]
+
+
+@needs_published
+def test_a_published_model_that_says_nearly_the_same_of_every_frame_is_measured_by_the_little_it_says() -> None:
+    labels, scores = (np.load(PUBLISHED / f'{name}.npy') for name in ('Y_label', 'Y_pred'))
+    true, said = labels[119:400] == 1, scores[119:400, 0]
+    assert np.ptp(said) < 1e-4
+
+    found = thresholds.measure(true, said)
+
+    assert found is not None
+    assert found.roc_auc == pytest.approx(sk.roc_auc_score(true, said), abs=1e-12)
+    assert found.at[4].true_positive_rate == 0.0
+    assert found.best_accuracy.accuracy >= 1 - true.mean()
