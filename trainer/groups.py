@@ -21,8 +21,11 @@ class GroupFigures:
     balanced_accuracy: float | None
     macro_f1: float | None
     roc_auc: float | None  # of the positive class where there is one, else the mean over classes
-    youden_j: float | None  # of the positive class, at the threshold that is best for this group ...
-    youden_threshold: float | None  # ... which is this one
+    # Of the positive class, at the thresholds that are best for this group.
+    youden_j: float | None
+    youden_threshold: float | None
+    best_accuracy: float | None
+    best_accuracy_threshold: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +68,8 @@ def _figures(answered: Answered, seed: int) -> GroupFigures:
         roc_auc=mean_of([one.roc_auc if one else None for one in counted]),
         youden_j=positive.best_youden.youden_j if positive else None,
         youden_threshold=positive.best_youden.threshold if positive else None,
+        best_accuracy=positive.best_accuracy.accuracy if positive else None,
+        best_accuracy_threshold=positive.best_accuracy.threshold if positive else None,
     )
 
 

@@ -36,7 +36,7 @@ def test_each_group_is_measured_by_its_own_rows() -> None:
     assert first.macro_f1 == pytest.approx(2 / 3)  # class 2 occurs nowhere in it
     assert first.roc_auc == 1.0
     assert (found['p6'].accuracy, found['p6'].roc_auc) == (0.5, None)  # one class only
-    assert found['p7'] == groups.GroupFigures(1, 1.0, (1.0, 1.0), 1.0, 1.0, None, None, None)
+    assert found['p7'] == groups.GroupFigures(1, 1.0, (1.0, 1.0), 1.0, 1.0, None, None, None, None, None)
 
 
 def test_one_group_of_all_rows_has_the_figures_of_the_set() -> None:
@@ -52,6 +52,8 @@ def test_one_group_of_all_rows_has_the_figures_of_the_set() -> None:
         whole.positive.youden_j,
         whole.positive.youden_threshold,
     )
+    best = whole.thresholds['b'].best_accuracy
+    assert (found.best_accuracy, found.best_accuracy_threshold) == (best.accuracy, best.threshold)
 
 
 def test_without_groups_there_are_none() -> None:
