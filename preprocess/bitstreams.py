@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from av.buffer import Buffer
 
+from preprocess.h264_fields import Field, SliceLayout, slice_layout
+
 _START_CODE = b'\0\0\1'
 # NAL unit kinds of H.264 (ITU-T H.264, table 7-1): slices 1 to 5, and supplemental information.
 _H264_SLICES, _H264_IDR, _H264_SEI = range(1, 6), 5, 6
@@ -28,24 +30,34 @@ class Facts(NamedTuple):
     layer: int = 0  # among temporal layers, of which the topmost alone can be left out
     may_begin: bool | None = None
     shown: bool | None = None
+    field: Field | None = None  # where it is only half of a frame
 
 
 @dataclass(frozen=True)
 class Parsing:
-    """How a stream's frames are read: its codec, and the bytes of a length where frames are not marked by codes."""
+    """How the frames of a stream are read."""
 
-    read: Callable[[bytes, int], Facts] | None
-    length_bytes: int
+    read: 'Callable[[bytes, Stream], Facts] | None'
+    stream: 'Stream'
 
     def facts(self, packet: Buffer) -> Facts:
         """What an encoded frame says."""
         # Headers stand in front; the picture, megabytes of it, is not copied.
-        return self.read(bytes(memoryview(packet)[:_HEADERS_BYTES]), self.length_bytes) if self.read else Facts()
+        return self.read(bytes(memoryview(packet)[:_HEADERS_BYTES]), self.stream) if self.read else Facts()
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What a stream says once: bytes of a length, 0 where codes mark its units; how slices of fields look, if any."""
+
+    length_bytes: int = 0
+    layout: SliceLayout | None = None
 
 
 def parsing(codec: str, extradata: bytes | None) -> Parsing:
     """How the frames of a stream are read for what they say."""
-    return Parsing(_READERS.get(codec), _length_bytes(codec, extradata or b''))
+    layout = slice_layout(extradata or b'') if codec == 'h264' else None
+    return Parsing(_READERS.get(codec), Stream(_length_bytes(codec, extradata or b''), layout))
 
 
 def _length_bytes(codec: str, extradata: bytes) -> int:
@@ -71,14 +83,18 @@ def _units(data: bytes, length_bytes: int) -> Iterator[bytes]:
         at += size
 
 
-def _h264(data: bytes, length_bytes: int) -> Facts:
+def _h264(data: bytes, stream: Stream) -> Facts:
     recovery: bool | None = None
-    for unit in _units(data, length_bytes):
+    for unit in _units(data, stream.length_bytes):
         kind = unit[0] & 31 if unit else 0
         if kind == _H264_SEI and recovery is None:
             recovery = _recovers_at_once(unit[1:])
         elif kind in _H264_SLICES:
-            return Facts(disposable=not unit[0] & 0x60, may_begin=True if kind == _H264_IDR else recovery)
+            return Facts(
+                disposable=not unit[0] & 0x60,
+                may_begin=True if kind == _H264_IDR else recovery,
+                field=stream.layout.field(unit) if stream.layout else None,
+            )
     return Facts()
 
 
@@ -95,28 +111,28 @@ def _recovers_at_once(sei: bytes) -> bool | None:
     return None
 
 
-def _hevc(data: bytes, length_bytes: int) -> Facts:
-    for unit in _units(data, length_bytes):
+def _hevc(data: bytes, stream: Stream) -> Facts:
+    for unit in _units(data, stream.length_bytes):
         if len(unit) > 1 and (kind := unit[0] >> 1 & 63) < _HEVC_PICTURES:
             return Facts(disposable=kind < _HEVC_TRAILING and kind % 2 == 0, layer=(unit[1] & 7) - 1)
     return Facts()
 
 
-def _mpeg2(data: bytes, length_bytes: int) -> Facts:
+def _mpeg2(data: bytes, stream: Stream) -> Facts:
     at = data.find(_MPEG_PICTURE)
     return Facts(disposable=data[at + 5] >> 3 & 7 == _B_PICTURE) if 0 <= at < len(data) - 5 else Facts()
 
 
-def _mpeg4(data: bytes, length_bytes: int) -> Facts:
+def _mpeg4(data: bytes, stream: Stream) -> Facts:
     at = data.find(_MPEG4_PICTURE)
     return Facts(disposable=data[at + 4] >> 6 == _B_PICTURE - 1) if 0 <= at < len(data) - 4 else Facts()
 
 
-def _vp8(data: bytes, length_bytes: int) -> Facts:
+def _vp8(data: bytes, stream: Stream) -> Facts:
     return Facts(shown=bool(data[0] & 0x10)) if data else Facts()
 
 
-_READERS: dict[str, Callable[[bytes, int], Facts]] = {
+_READERS: dict[str, Callable[[bytes, Stream], Facts]] = {
     'h264': _h264,
     'hevc': _hevc,
     'mpeg1video': _mpeg2,

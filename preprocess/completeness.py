@@ -6,6 +6,25 @@ from typing import BinaryIO
 from preprocess import files
 
 _HEAD_BYTES = 4096
+# What stands at the top of an MP4, and of an AVI. Cameras write notes of their own behind it, of any form.
+_BOXES = frozenset(
+    [
+        b'ftyp',
+        b'styp',
+        b'moov',
+        b'moof',
+        b'mdat',
+        b'mfra',
+        b'sidx',
+        b'free',
+        b'skip',
+        b'wide',
+        b'uuid',
+        b'udta',
+        b'meta',
+    ]
+)
+_CHUNKS = frozenset([b'RIFF', b'LIST', b'JUNK', b'idx1'])
 # Matroska and WebM: an EBML header, then one segment (their numbers as the specification writes them).
 _EBML, _SEGMENT = b'\x1aE\xdf\xa3', b'\x18S\x80g'
 
@@ -53,7 +72,7 @@ def _boxes(source: BinaryIO, size: int) -> Iterator[int]:
         length = int.from_bytes(head[:4], 'big')
         if length == 1:
             length = int.from_bytes(head[8:16], 'big')
-        if length < 8:
+        if length < 8 or head[4:8] not in _BOXES:
             return  # to the end of the file, or no box at all
         at += length
         yield at
@@ -64,8 +83,9 @@ def _chunks(source: BinaryIO, size: int) -> Iterator[int]:
     at = 12
     while at + 8 <= size:
         source.seek(at)
-        length = int.from_bytes(source.read(8)[4:], 'little')
-        if not length:
-            return  # never filled in
+        head = source.read(8)
+        length = int.from_bytes(head[4:], 'little')
+        if not length or head[:4] not in _CHUNKS:
+            return  # never filled in, or no chunk at all
         yield at + 8 + length
         at += 8 + length + length % 2

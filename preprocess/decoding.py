@@ -70,7 +70,9 @@ class _Outcomes:
         self._complaint = _NO_PICTURE
         self._wanted = set(one.wanted.tolist())
         self._counted = 0
-        self._faults: dict[int, str] = {}  # by place
+        self._faults: dict[int, str] = {}  # by place, from the keyframe of the group on
+        self._lowest: int | None = None  # the first of them that others rest on
+        self._group = 0
         self._held: deque[Picture] = deque()
         numbers = timeline.numbers[one.places]
         needed = np.where(np.append(timeline.disposable, True)[numbers], -1, numbers)
@@ -122,7 +124,10 @@ class _Outcomes:
     def _note(self, number: int, fault: str) -> None:
         if not self._exact:
             raise Trouble(fault)
-        self._faults[int(self._timeline.places[number])] = fault
+        place = int(self._timeline.places[number])
+        self._faults[place] = fault
+        if not self._timeline.disposable[number] and (self._lowest is None or place < self._lowest):
+            self._lowest = place
 
     def _released(self, latest: int) -> Iterator[Picture]:
         """Held frames of which all is known, now that this one has come out."""
@@ -134,12 +139,20 @@ class _Outcomes:
         """What is wrong with a frame: its own fault, or one in what it rests on."""
         if not self._faults:
             return None
+        self._forget(before=int(self._timeline.key_places[self._timeline.key_of(number)]))
         place = int(self._timeline.places[number])
         if place in self._faults:
             return BadFrame(number, 'corrupt', self._faults[place])
-        begin = int(self._timeline.key_places[self._timeline.key_of(number)])
-        below = [int(self._timeline.numbers[fault]) for fault in self._faults if begin <= fault < place]
-        below = [fault for fault in below if not self._timeline.disposable[fault]]
-        if not below:
+        if self._lowest is None or self._lowest > place:
             return None
-        return BadFrame(number, 'corrupt', f'it rests on frame {min(below):,}, which can not be decoded')
+        below = int(self._timeline.numbers[self._lowest])
+        return BadFrame(number, 'corrupt', f'it rests on frame {below:,}, which can not be decoded')
+
+    def _forget(self, *, before: int) -> None:
+        """Faults of packets before a keyframe hurt none of the frames that are decoded from it."""
+        if before == self._group:
+            return
+        self._group = before
+        self._faults = {place: fault for place, fault in self._faults.items() if place >= before}
+        numbers = self._timeline.numbers
+        self._lowest = min((p for p in self._faults if not self._timeline.disposable[numbers[p]]), default=None)

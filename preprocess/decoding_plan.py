@@ -12,29 +12,30 @@ from preprocess.timelines import Timeline
 MOST_REORDERED = 16
 
 
+# A pass ends where it can once it gives so many frames: what is known of it stays small.
+LONG_PASS = 2000
+
+
 @dataclass(frozen=True, eq=False)
 class Pass:
     """One run of a decoder: from a keyframe through the packets in `places` to the last of the wanted frames."""
 
     key: int  # index among the timeline's keyframes
-    last_key: int  # the last keyframe in it that a wanted frame is counted to
     places: NDArray[np.int64]
     wanted: NDArray[np.int64]
 
 
 def passes(timeline: Timeline, frames: Sequence[int] | NDArray[np.int64]) -> Iterator[Pass]:
     """The passes that decode these frames, given in ascending order."""
-    pending: Pass | None = None
+    joined: list[Pass] = []
     for wanted in _by_key(timeline, np.asarray(frames, np.int64)):
         following = _pass(timeline, wanted)
-        if pending is not None and _nothing_between(timeline, pending, following):
-            pending = _joined(pending, following)
-            continue
-        if pending is not None:
-            yield pending
-        pending = following
-    if pending is not None:
-        yield pending
+        if joined and not _goes_on(timeline, joined, following):
+            yield _joined(joined)
+            joined = []
+        joined.append(following)
+    if joined:
+        yield _joined(joined)
 
 
 def decoded_frames(timeline: Timeline, frames: Sequence[int] | NDArray[np.int64]) -> int:
@@ -56,7 +57,7 @@ def _pass(timeline: Timeline, wanted: NDArray[np.int64]) -> Pass:
     if timeline.counted:
         # They come out in another order than they went in, nobody knows which.
         end = min(end + MOST_REORDERED, timeline.packets)
-    return Pass(key, key, begin + np.flatnonzero(_needed(timeline, key, wanted, begin, end)), wanted)
+    return Pass(key, begin + np.flatnonzero(_needed(timeline, key, wanted, begin, end)), wanted)
 
 
 def _needed(timeline: Timeline, key: int, wanted: NDArray[np.int64], begin: int, end: int) -> NDArray[np.bool_]:
@@ -70,16 +71,21 @@ def _needed(timeline: Timeline, key: int, wanted: NDArray[np.int64], begin: int,
     return needed
 
 
-def _nothing_between(timeline: Timeline, one: Pass, following: Pass) -> bool:
+def _goes_on(timeline: Timeline, joined: list[Pass], following: Pass) -> bool:
     """Whether no packet would be decoded for nothing if the decoder simply went on."""
-    if following.key != one.last_key + 1:
+    last = joined[-1]
+    if following.key != last.key + 1:
         return False
-    begin, end = int(one.places[-1]) + 1, int(timeline.key_places[following.key])
-    # Empty where the last wanted frame itself comes behind the next keyframe.
-    numbers = timeline.numbers[begin : max(begin, end)]
-    return bool(np.all(np.append(timeline.disposable, False)[numbers]))
+    begin, end = int(last.places[-1]) + 1, int(timeline.key_places[following.key])
+    if begin > end:
+        return True  # the last wanted frame itself comes behind the next keyframe
+    numbers = timeline.numbers[begin:end]
+    only_disposable = bool(np.all(np.append(timeline.disposable, False)[numbers]))
+    return only_disposable and sum(len(one.wanted) for one in joined) < LONG_PASS
 
 
-def _joined(one: Pass, following: Pass) -> Pass:
-    places = np.union1d(one.places, following.places)
-    return Pass(one.key, following.last_key, places, np.append(one.wanted, following.wanted))
+def _joined(some: list[Pass]) -> Pass:
+    if len(some) == 1:
+        return some[0]
+    places = np.unique(np.concatenate([one.places for one in some]))
+    return Pass(some[0].key, places, np.concatenate([one.wanted for one in some]))

@@ -78,10 +78,15 @@ class Packets:
         packet = self._found or self._following()
         self._found = None
         number = int(self._timeline.numbers[self._next])
-        if number >= 0 and not self._timeline.counted and packet.pts != self._timeline.pts[number]:
+        if self._tells_time(number) and packet.pts != self._timeline.pts[number]:
             raise VideoError('changed', f'frame {number:,} is not at the time it had when the file was surveyed')
         self._next += 1
         return packet
+
+    def _tells_time(self, number: int) -> bool:
+        """Whether the next packet says when its frame is shown: the second half of a frame need not."""
+        before = int(self._timeline.numbers[self._next - 1]) if self._next else 0
+        return number >= 0 and before >= 0 and not self._timeline.counted
 
     def _following(self) -> 'VideoPacket':
         try:

@@ -6,7 +6,8 @@ import av
 import pytest
 
 from preprocess import bitstreams
-from preprocess.bitstreams import Facts
+from preprocess.bitstreams import Facts, Stream
+from preprocess.h264_fields import SliceLayout
 from tests import footage
 from tests.footage import Style
 
@@ -73,7 +74,7 @@ def test_b_frames_of_mpeg_are_needed_by_none(tmp_path: Path, codec: str, suffix:
 def test_frames_of_vp8_that_are_never_shown_say_so() -> None:
     read = bitstreams.parsing('vp8', None).read
     assert read is not None
-    assert (read(b'\x90\x13', 0).shown, read(b'\x01\x13', 0).shown) == (True, False)
+    assert (read(b'\x90\x13', Stream()).shown, read(b'\x01\x13', Stream()).shown) == (True, False)
 
 
 @pytest.mark.parametrize('codec', ['h264', 'hevc', 'mpeg2video', 'mpeg4', 'vp8'])
@@ -82,7 +83,7 @@ def test_rubbish_says_nothing_and_hurts_nobody(codec: str, data: bytes) -> None:
     read = bitstreams.parsing(codec, None).read
     assert read is not None
     for length_bytes in (0, 4):
-        assert isinstance(read(data, length_bytes), Facts)
+        assert isinstance(read(data, Stream(length_bytes, SliceLayout(4, False))), Facts)
 
 
 def test_of_unknown_codecs_the_container_is_asked() -> None:

@@ -44,3 +44,11 @@ def test_a_box_of_64_bits_is_followed(tmp_path: Path) -> None:
 def test_where_no_length_is_told_nothing_is_cut(tmp_path: Path, data: bytes) -> None:
     (tmp_path / 'a').write_bytes(data)
     assert not is_cut_short(str(tmp_path / 'a'))
+
+
+@pytest.mark.parametrize(('name', 'codec'), [('a.mp4', 'libx264'), ('a.mkv', 'libx264'), ('a.avi', 'mpeg4')])
+def test_what_a_camera_appends_is_no_cut(tmp_path: Path, name: str, codec: str) -> None:
+    whole = footage.write_numbered(tmp_path / name, 10, style=Style(codec=codec))
+    for notes in (b'\xff' * 40, b'SEFT' + bytes(20), b'\x7f\0\0\0gpmd' + bytes(8)):
+        (tmp_path / 'noted').write_bytes(whole.read_bytes() + notes)
+        assert not is_cut_short(str(tmp_path / 'noted'))

@@ -12,6 +12,7 @@ from preprocess.preparation import Preparation, Region
 from preprocess.video import BadFrame, Decoder, Frame, VideoError
 from tests import footage
 from tests.footage import Style
+from tests.interlaced import write_fields
 
 SMALL = (32, 48, 3)
 FORMS = {
@@ -307,3 +308,50 @@ def test_frames_a_keyframe_does_not_know_are_found_from_far_away(tmp_path: Path)
         path = footage.write_numbered(tmp_path / f'a.{suffix}', 700, style=Style(gop=25))
         wanted = [0, 3, 180, 181, 500, 699]
         assert [footage.number_of(one.pixels) for one in decoded(path, wanted)] == wanted
+
+
+def test_faults_in_two_groups_that_reach_into_one_another_are_told_apart(tmp_path: Path) -> None:
+    path = footage.write_numbered(tmp_path / 'a.mp4', 60, style=Style(open_gop=True))
+    timeline = video.survey(str(path))
+    in_second = next(n for n in range(int(timeline.keyframes[1]) + 1, 60) if not timeline.disposable[n])
+    faults = [int(timeline.places[in_second]), int(timeline.key_places[2])]
+    for place in faults:
+        path = footage.damaged(path, tmp_path / f'{place}.mp4', packet=place)
+
+    def rests_on_a_fault(number: int) -> bool:
+        begin = int(timeline.key_places[timeline.key_of(number)])
+        return any(begin <= fault <= int(timeline.places[number]) for fault in faults)
+
+    bad = [one.number for one in video.decode(str(path), timeline, range(60), SMALL) if isinstance(one, BadFrame)]
+    assert bad == [number for number in range(60) if rests_on_a_fault(number)]
+    assert min(bad) > timeline.keyframes[1]
+    assert max(bad) < timeline.keyframes[3]
+
+
+def test_a_file_of_nothing_but_faults_is_soon_told(tmp_path: Path) -> None:
+    path = footage.write_numbered(tmp_path / 'a.mp4', 400, style=Style(gop=1000))
+    timeline = video.survey(str(path))
+    with av.open(str(path)) as source:
+        places = [(packet.pos, packet.size) for packet in source.demux(video=0) if packet.pos is not None]
+    data = bytearray(path.read_bytes())
+    for begin, size in places:
+        data[begin + size // 3 : begin + size] = bytes(size - size // 3)
+    path.write_bytes(data)
+    found = list(Decoder(threads=2).decode(str(path), timeline, range(400), SMALL))
+    assert [one.number for one in found] == list(range(400))
+    assert sum(isinstance(one, BadFrame) for one in found) > 390
+
+
+@pytest.mark.parametrize('together', [True, False])
+def test_two_fields_are_one_frame(tmp_path: Path, together: bool) -> None:
+    path = write_fields(tmp_path / 'a.ts', 22, together=together)
+    timeline = video.survey(str(path))
+    assert (len(timeline), timeline.packets, timeline.counted) == (22, 44, False)
+    assert timeline.times.tolist() == pytest.approx([n / 25 for n in range(22)])
+    assert [footage.number_of(one.pixels) for one in decoded(path, range(22))] == list(range(22))
+    for number in (0, 5, 14, 21):
+        (alone,) = decoded(path, [number])
+        assert footage.number_of(alone.pixels) == number
+        # Both halves, not one of them twice.
+        (whole,) = decoded(path, [number], (64, 96, 3))
+        assert np.abs(whole.pixels.astype(int) - footage.numbered(number)).max() <= 2
