@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,10 +12,14 @@ import pytest
 
 from preprocess import engines, files, images, processor, quantising
 from preprocess.compiled import CompiledEncoder
+from preprocess.embedding import embed_sets
 from preprocess.encoders import EncoderSpec, compile_encoder, compile_in_child
 from preprocess.engines import load_engine
 from preprocess.failures import InputError
+from preprocess.manifest import Manifest
+from preprocess.options import EmbeddingConfig, SetConfig
 from tests.preprocess import fakes
+from tests.preprocess.processes import TWO_PROCESSES
 from tests.preprocess.test_engines import assert_rows_stand_for_themselves, pictures
 
 pytest.importorskip('openvino', reason="needs the extra `fast`: pip install 'headlight[fast]'")
@@ -209,3 +214,34 @@ def test_the_pictures_to_calibrate_on_do_not_depend_on_their_order(
         for uris in (photographs, photographs[::-1] + photographs[:3])
     )
     assert forward.shape == (10, 16, 16, 3) and np.array_equal(forward, backward)
+
+
+# --- workers
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('precision', ['float32', 'int8'])
+def test_two_workers_make_the_same_records_as_one(
+    store: str, photographs: list[str], tmp_path: Path, precision: str
+) -> None:
+    (tmp_path / 'dict.txt').write_text('cat\ndog\n')
+    lines = [f'{path},{("cat", "dog")[number % 2]}\n' for number, path in enumerate(photographs)]
+    (tmp_path / 'train.csv').write_text(''.join(lines))
+
+    def made(name: str, *beam_args: str) -> Manifest:
+        kept = tmp_path / f'store of {name}'  # the quantised encoder is in it, and no vector
+        shutil.copytree(store, kept)
+        asked = EmbeddingConfig(encoder='mini', engine='openvino', precision=precision, embedding_store=str(kept))
+        out = SetConfig(
+            input_path=str(tmp_path / 'train.csv'),
+            input_dict=str(tmp_path / 'dict.txt'),
+            output_path=str(tmp_path / name / 'train'),
+            shards=2,
+        )
+        result = embed_sets([out], asked, beam_args)
+        assert result.sources and result.sources.embedded == len(photographs)
+        (manifest,) = result.manifests
+        return manifest
+
+    # Manifests hold the sha256 of every record file.
+    assert made('two', *TWO_PROCESSES) == made('one')
