@@ -1,4 +1,4 @@
-"""A model and pictures -> a table or JSON Lines: `python -m predict.local --model_dir DIR PICTURE...`."""
+"""A model and pictures, or videos -> a table or JSON Lines: `python -m predict.local --model_dir DIR PICTURE...`."""
 
 import argparse
 import io
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
-from predict import pictures, request
+from predict import footage, pictures, request, videos
 from predict.answers import UNSURE, Prediction, Style, visible
 from predict.description import Description
 from predict.pictures import Picture, Unusable
@@ -31,8 +31,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Answer every picture; 4 when some could not be answered."""
     options = pictures.parse_args(_parser(), argv)
     _check(options)
-    named = _named(options)
     _make_printable(as_json=options.json)
+    if recordings := _recordings(options):
+        return EXIT_SOME_FAILED if videos.answer(videos.from_flags(options, recordings)) else 0
+    named = _named(options)
     description, stream = _elsewhere(options) if options.endpoint else _here(options.model_dir)
     if options.top_k and options.top_k > len(description.labels):
         raise _mistake(f'--top_k {options.top_k}, but the model has {len(description.labels)} labels', 'give fewer')
@@ -60,6 +62,7 @@ def _parser() -> FlagParser:
     parser.add_argument(
         '--threshold', type=float, metavar='T', help=f'the score a label needs; when none has it: {UNSURE}'
     )
+    videos.add_flags(parser)
     return parser
 
 
@@ -76,6 +79,17 @@ def _check(options: argparse.Namespace) -> None:
         raise _mistake('--request and pictures are both given', 'give one of them')
     if not options.request and not options.pictures:
         raise _mistake('no picture is given', 'name pictures, a folder, - for stdin, or --request FILE')
+
+
+def _recordings(options: argparse.Namespace) -> list[str]:
+    """The footage among what is named: all of it or none."""
+    found = [word for word in options.pictures if footage.is_recording(word)]
+    if found and len(found) < len(options.pictures):
+        other = next(word for word in options.pictures if word not in found)
+        raise _mistake(f'{found[0]} is footage and {other} is not', 'give pictures and videos one after the other')
+    if not found and (options.output_dir or options.frames_per_second or options.every_frame or options.keyframes):
+        raise _mistake('--output_dir and the flags of sampling are for footage', 'leave them out, or name videos')
+    return found
 
 
 def _mistake(what: str, do: str) -> UsageError:
@@ -98,6 +112,7 @@ def _here(model_dir: str) -> tuple[Description, Stream]:
     """A model in this process, to be loaded after all that can be wrong without it."""
     description = Description.read(model_dir)
     description.shape_for_pictures(model_dir)
+    description.for_single_pictures(model_dir)
 
     def stream(named: Sequence[Picture | Unusable]) -> Iterator[Prediction]:
         with Progress('loading the model'), quiet.loading():

@@ -37,8 +37,8 @@ def write_samples(path: str, samples: Iterable[Sample], labels: Sequence[str]) -
     with files.writing_atomic(path) as sink:
         sink.write(_line([*_SAMPLE_COLUMNS, *(f'score_{label}' for label in labels)]))
         for one in samples:
-            said = (one.video, one.frame, f'{one.time:.3f}', one.first_frame, one.prediction)
-            sink.write(_line([*map(_safe, said), *(f'{score:.7g}' for score in one.scores)]))
+            place = _safe(one.video), _safe(one.frame), f'{one.time:.3f}', _safe(one.first_frame)
+            sink.write(_line([*place, _safe(one.prediction), *(f'{score:.7g}' for score in one.scores)]))
             count += 1
     return count
 

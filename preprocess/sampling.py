@@ -63,7 +63,7 @@ class Sampling:
             return keyframes, times[keyframes]
         assert self.frames_per_second is not None
         rate = self.frames_per_second
-        first = np.ceil((times - TOLERANCE_S) * rate)
+        first = np.ceil((times - TOLERANCE_S) * rate) + 0.0  # no negative zero
         over = np.append(times[1:], max(end, times[-1] + 2 * TOLERANCE_S))
         taken = np.flatnonzero(first / rate < over - TOLERANCE_S)
         return taken, first[taken] / rate

@@ -1,0 +1,143 @@
+"""The frames of recordings as a model wants to see them: sampled, prepared, at its size, in order of their times."""
+
+import queue
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from preprocess import command, files
+from preprocess.failures import InputError
+from preprocess.locations import is_video
+from preprocess.preparation import NOTHING, Preparation
+from preprocess.processor import usable_cores
+from preprocess.progress import Progress
+from preprocess.recordings import Recording, part_uris
+from preprocess.sampling import Sampling
+
+Pixels: TypeAlias = NDArray[np.uint8]
+Shape: TypeAlias = tuple[int, int, int]
+# Frames decoded ahead of the network: two of its batches.
+_AHEAD = 64
+
+
+@dataclass(frozen=True)
+class View:
+    """Which frames of a recording are looked at, and how: as the model's training had them."""
+
+    shape: Shape
+    sampling: Sampling = Sampling()
+    preparation: Preparation = NOTHING
+
+
+class Sampled(NamedTuple):
+    """A frame of a recording; of those taken from it, `step` is its number, and the next is taken at `end`."""
+
+    step: int
+    uri: str
+    time: float
+    end: float
+    pixels: Pixels
+
+
+@dataclass
+class Tally:
+    """How far a recording was looked at: frames decoded, and what was wrong with those that could not be."""
+
+    decoded: int = 0
+    bad: int = 0
+    first_bad: str = ''
+
+
+def is_recording(word: str) -> bool:
+    """Whether a word of the command line names footage: a video, `a.mp4;b.mp4`, or a folder that holds videos alone."""
+    if any(is_video(part.strip()) for part in word.split(';')):
+        return True
+    if not files.is_dir(word):
+        return False
+    names = [files.name(found.uri) for found in files.list_dir(word)]
+    shown = [name for name in names if not name.startswith('.')]
+    return any(map(is_video, shown)) and all(is_video(name) or name.endswith('.txt') for name in shown)
+
+
+def survey(word: str) -> Recording:
+    """The recording a word names, its times read; InputError when there is none."""
+    command.require('av', extra='video', why='videos')
+    from preprocess import video
+
+    try:
+        with Progress(f'reading the times of {files.name(word)}'):
+            return Recording.of(word, [(part, video.survey(part)) for part in part_uris(_as_typed(word))])
+    except video.VideoError as error:
+        raise InputError(f'{error.reason}: {error}', where=word, do='see whether a player shows it') from error
+    except OSError as error:
+        raise InputError(f'it can not be read: {error.strerror or error}', where=word, do='check the path') from error
+
+
+def _as_typed(word: str) -> str:
+    """Parts `a/1.mp4;a/2.mp4` as a shell completes them: in a CSV all but the first are beside the first."""
+    parts = [part.strip() for part in word.split(';')]
+    if len(parts) > 1 and not files.exists(word) and all(map(files.exists, parts)):
+        return ';'.join(map(files.absolute, parts))
+    return word
+
+
+def look(recording: Recording, view: View, tally: Tally) -> Iterator[Sampled]:
+    """Its frames in order, decoded in a thread of their own; those that can not be are left out and counted."""
+    found: queue.Queue[Sampled | BaseException | None] = queue.Queue(_AHEAD)
+    is_over = threading.Event()
+
+    def decode() -> None:
+        try:
+            for frame in _decoded(recording, view, tally):
+                _put(found, frame, is_over)
+                if is_over.is_set():
+                    return
+            _put(found, None, is_over)
+        except BaseException as error:
+            _put(found, error, is_over)
+
+    thread = threading.Thread(target=decode, name='decode', daemon=True)
+    thread.start()
+    try:
+        while (one := found.get()) is not None:
+            if isinstance(one, BaseException):
+                raise one
+            yield one
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def _put(
+    found: 'queue.Queue[Sampled | BaseException | None]', one: Sampled | BaseException | None, is_over: threading.Event
+) -> None:
+    while not is_over.is_set():
+        try:
+            found.put(one, timeout=0.1)
+        except queue.Full:
+            continue
+        return
+
+
+def _decoded(recording: Recording, view: View, tally: Tally) -> Iterator[Sampled]:
+    from preprocess import video
+
+    samples = recording.samples(view.sampling)
+    ends = np.append(samples.time[1:], recording.duration)
+    decoder = video.Decoder(threads=usable_cores())
+    for place, part in enumerate(recording.parts):
+        steps = np.flatnonzero(samples.part == place)
+        by_number = {int(samples.frame[step]): int(step) for step in steps}
+        frames = decoder.decode(part.uri, part.timeline, sorted(by_number), view.shape, view.preparation)
+        for frame in frames:
+            uri, step = f'{part.uri}#frame={frame.number}', by_number[frame.number]
+            if isinstance(frame, video.BadFrame):
+                tally.bad += 1
+                tally.first_bad = tally.first_bad or f'{uri}: {frame.reason}'
+                continue
+            tally.decoded += 1
+            yield Sampled(step, uri, float(samples.time[step]), float(ends[step]), frame.pixels)
