@@ -75,7 +75,7 @@ class _Outcomes:
         self._group = 0
         self._held: deque[Picture] = deque()
         numbers = timeline.numbers[one.places]
-        needed = np.where(np.append(timeline.disposable, True)[numbers], -1, numbers)
+        needed = np.where(timeline.skippable[one.places], -1, numbers)
         known = np.maximum(numbers, np.maximum.accumulate(needed))
         order = np.argsort(numbers, kind='stable')[np.count_nonzero(numbers < 0) :]
         # Each frame sent, and the frame that must have come out before it is known to rest on no fault.

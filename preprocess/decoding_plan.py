@@ -65,7 +65,7 @@ def _needed(timeline: Timeline, key: int, wanted: NDArray[np.int64], begin: int,
     numbers = timeline.numbers[begin:end]
     # Frames that follow an open keyframe but are shown before it rest on those before it, and on them nothing rests.
     needed: NDArray[np.bool_] = (numbers >= timeline.keyframes[key]) | (numbers < 0)
-    needed &= ~np.append(timeline.disposable, False)[numbers]
+    needed &= ~timeline.skippable[begin:end]
     needed[timeline.places[wanted] - begin] = True
     needed[0] = True
     return needed
@@ -79,9 +79,7 @@ def _goes_on(timeline: Timeline, joined: list[Pass], following: Pass) -> bool:
     begin, end = int(last.places[-1]) + 1, int(timeline.key_places[following.key])
     if begin > end:
         return True  # the last wanted frame itself comes behind the next keyframe
-    numbers = timeline.numbers[begin:end]
-    only_disposable = bool(np.all(np.append(timeline.disposable, False)[numbers]))
-    return only_disposable and sum(len(one.wanted) for one in joined) < LONG_PASS
+    return bool(np.all(timeline.skippable[begin:end])) and sum(len(one.wanted) for one in joined) < LONG_PASS
 
 
 def _joined(some: list[Pass]) -> Pass:

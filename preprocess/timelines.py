@@ -75,6 +75,13 @@ class Timeline:
         numbers[self.places] = np.arange(len(self))
         return numbers
 
+    @cached_property
+    def skippable(self) -> Flags:
+        """Which packets can be left out where their own frame isn't wanted."""
+        skippable = np.zeros(self.packets, np.bool_)
+        skippable[self.places] = self.disposable
+        return skippable
+
     def at(self, seconds: float) -> int:
         """The frame for a time: the last one shown by then."""
         return max(0, int(np.searchsorted(self.times, seconds + TOLERANCE_S, 'right')) - 1)
