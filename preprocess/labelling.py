@@ -10,6 +10,7 @@ from typing import NamedTuple
 from preprocess import splits
 from preprocess.clock_times import written
 from preprocess.contiguous import Contiguous, Part
+from preprocess.failures import UsageError
 from preprocess.group_split import in_order
 from preprocess.overlaps import NO_OWNER, Piece, Settled, Span, settle, with_background
 from preprocess.range_footage import Footage
@@ -81,6 +82,20 @@ class Session:
     def _in_seconds(self, piece: Piece) -> Piece:
         start = max(piece.start - _HALF, Fraction(0)) / self.rules.fps
         return replace(piece, start=start, stop=None if piece.stop is None else (piece.stop - _HALF) / self.rules.fps)
+
+
+@dataclass(frozen=True)
+class Counting:
+    """How extracted frames are counted: the number of the first (None: 0 if there is one, else 1), one of how many."""
+
+    base: int | None = None
+    stride: int = 1
+
+    def __post_init__(self) -> None:
+        if self.base not in (None, 0, 1):
+            raise UsageError(f'frames that begin with number {self.base}', where='--frame_base', do='give 0 or 1')
+        if self.stride < 1:
+            raise UsageError(f'one of {self.stride} frames', where='--stride', do='give 1 or more: 30 is one of thirty')
 
 
 @dataclass(frozen=True)
@@ -186,10 +201,10 @@ def _cut(
 
 
 def frame_rows(
-    session: Session, sequence: FrameSequence, clocks: ClockRules, sides: Sides, *, base: int | None
+    session: Session, sequence: FrameSequence, clocks: ClockRules, sides: Sides, counting: Counting
 ) -> Iterator[LabelledRow]:
     """The extracted frames that a range (or the background) holds, each with its label."""
-    first = sequence.base if base is None else base
+    first = sequence.base if counting.base is None else counting.base
     found = session.ranges(session.offset(sequence.names, clocks))
     end = sequence.numbers[-1] - first + 1
     keyed = list(_keyed(session, found, session.by_frames(found, end=end).pieces))
@@ -198,7 +213,7 @@ def frame_rows(
     parts = sides.contiguous.cut(len(sequence.numbers), where=sequence.uris[0]) if sides.contiguous else []
     for place, (number, uri) in enumerate(zip(sequence.numbers, sequence.uris, strict=True)):
         at = bisect_right(starts, number - first) - 1
-        if at >= 0 and number - first < ends[at]:
+        if at >= 0 and number - first < ends[at] and (number - first) % counting.stride == 0:
             piece, key = keyed[at]
             side = _side_at(place, parts) if parts else sides.of(session.group, key)
             yield LabelledRow(uri, '', '', piece.labels, session.group, side)

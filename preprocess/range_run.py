@@ -9,7 +9,7 @@ from preprocess import command, files, interrupts, range_files, range_report
 from preprocess.documents import in_dictionary_order
 from preprocess.failures import InputError, Interrupted, UsageError
 from preprocess.group_split import in_order, some
-from preprocess.labelling import LabelledRow, Session, Sides, choose_sides, frame_rows, video_rows
+from preprocess.labelling import Counting, LabelledRow, Session, Sides, choose_sides, frame_rows, video_rows
 from preprocess.progress import Progress
 from preprocess.range_files import Output
 from preprocess.range_footage import find_footage
@@ -39,7 +39,7 @@ class RangesConfig:
     clocks: ClockRules = ClockRules()
     rules: RangeRules = RangeRules()
     fps: Fraction | None = None
-    frame_base: int | None = None
+    counting: Counting = Counting()
     split: SplitRules = SplitRules()
     leave_one_out: bool = False
     image_root: str | None = None
@@ -55,8 +55,12 @@ class RangesConfig:
                 where=f'--leave_one_out and {self.split.flag}',
                 do='give one of them',
             )
-        if self.frame_base not in (None, 0, 1):
-            raise UsageError(f'frames that begin with number {self.frame_base}', where='--frame_base', do='give 0 or 1')
+        if self.counting.stride > 1 and not self.frames:
+            raise UsageError(
+                'a stride is of extracted frames',
+                where='--stride',
+                do='of videos, say --frames_per_second when embedding',
+            )
 
 
 @dataclass(frozen=True)
@@ -164,7 +168,7 @@ def _of_frames(
             if interrupts.requested():
                 raise Interrupted('interrupted', where=one.uris[0], do=f'run it again: {command.this_command()}')
             before = len(rows)
-            rows += frame_rows(by_name[one.sheet], one, config.clocks, sides, base=config.frame_base)
+            rows += frame_rows(by_name[one.sheet], one, config.clocks, sides, config.counting)
             notes.append(_told(one, len(rows) - before, by_name[one.sheet], config))
             progress.advance(len(one.numbers))
     return _Labelled(tuple(rows), 'frames', tuple(notes))
@@ -173,13 +177,14 @@ def _of_frames(
 def _told(sequence: FrameSequence, labelled: int, session: Session, config: RangesConfig) -> str:
     """What there is of a sequence, and what its ranges hold that isn't there."""
     first, last = sequence.numbers[0], sequence.numbers[-1]
-    base = sequence.base if config.frame_base is None else config.frame_base
+    base = sequence.base if config.counting.base is None else config.counting.base
     camera = f' ({sequence.names[0]})' if sequence.names else ''
     count = f'{len(sequence.numbers):,} frames, {first} to {last}, the first is {base}; {labelled:,} labelled'
     found = session.ranges(session.offset(sequence.names, config.clocks))
     pieces = session.by_frames(found, end=last - base + 1).pieces
-    absent = sum(int(piece.stop or 0) - int(piece.start) for piece in pieces) - labelled
-    missing = f'warning: {absent:,} that its ranges hold are not there: ' if absent > 0 else ''
+    stride = config.counting.stride
+    held = sum(-(-int(piece.stop or 0) // stride) + (-int(piece.start) // stride) for piece in pieces)
+    missing = f'warning: {held - labelled:,} that its ranges hold are not there: ' if held > labelled else ''
     return f'{missing}{sequence.sheet}{camera}: {count}'
 
 

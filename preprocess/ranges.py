@@ -14,6 +14,7 @@ from preprocess import clock_times, command, split_rules
 from preprocess.clock_times import BadTime
 from preprocess.command import FlagParser
 from preprocess.failures import UsageError
+from preprocess.labelling import Counting
 from preprocess.labels import tidy
 from preprocess.overlaps import OVERLAPS
 from preprocess.progress import say
@@ -56,7 +57,7 @@ def from_flags(flags: argparse.Namespace) -> RangesConfig:
             point_seconds=None if flags.point_seconds is None else _seconds(flags.point_seconds),
         ),
         fps=None if flags.fps is None else _rate(flags.fps),
-        frame_base=flags.frame_base,
+        counting=Counting(flags.frame_base, flags.stride),
         split=split_rules.from_flags(flags),
         leave_one_out=flags.leave_one_out,
         image_root=flags.image_root,
@@ -107,6 +108,9 @@ def _add_footage_flags(group: argparse._ActionsContainer) -> None:
         action='append',
         default=[],
         help="frames already extracted: 'frames/S{subject}C{camera}{frame}.jpg', local, s3:// or gs://",
+    )
+    group.add_argument(
+        '--stride', type=int, default=1, metavar='N', help='of extracted frames every N-th only (default %(default)s)'
     )
     group.add_argument(
         '--subjects',

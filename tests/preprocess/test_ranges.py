@@ -233,6 +233,8 @@ def labels_by_number(path: Path) -> dict[int, str]:
         (range(1, 71), ['--ends', 'closed'], {'CUT': [*range(11, 22), *range(51, 62)], 'SEW': [*range(31, 42)]}),
         (range(1, 71), ['--video_offset', '-5.5'], {'CUT': [*range(6, 16), *range(46, 56)], 'SEW': [*range(26, 36)]}),
         (range(5, 71, 10), [], {'CUT': [15, 55], 'SEW': [35]}),
+        # Every seventh from the first: 1, 8, 15 …
+        (range(1, 71), ['--stride', '7'], {'CUT': [15, 57], 'SEW': [36]}),
     ],
 )
 def test_frames_are_labelled_by_their_numbers(
@@ -250,6 +252,21 @@ def test_frames_are_labelled_by_their_numbers(
     assert main([*argv, *flags]) == 0
     found = labels_by_number(tmp_path / 'out' / 'all_data.csv')
     assert found == {number: label for label, held in expected.items() for number in held}
+
+
+def test_frames_that_ranges_hold_and_nobody_extracted_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = [*sheets(tmp_path, 'P5'), '--fps', '1', '--output_dir', str(tmp_path / 'out')]
+    main([*argv, '--frames', frames_of(tmp_path, range(1, 66))])
+    assert 'not there' not in capsys.readouterr().err
+    for number in range(52, 57):
+        os.unlink(tmp_path / 'f' / f'S1C2{number:06}.jpg')
+    main([*argv, '--frames', frames_of(tmp_path, range(1, 46))])
+    said = 'warning: 5 that its ranges hold are not there: P5 (2): 60 frames, 1 to 65, the first is 1; 25 labelled'
+    assert said in capsys.readouterr().err
+    main([*argv, '--frames', frames_of(tmp_path, range(1, 46)), '--stride', '2'])
+    assert 'warning: 2 that its ranges hold are not there' in capsys.readouterr().err
 
 
 def test_the_background_gets_a_label_where_one_is_given(tmp_path: Path) -> None:
@@ -511,6 +528,8 @@ def test_a_workbook_gives_the_rows_of_the_same_csv(tmp_path: Path) -> None:
     [
         (['--videos', 'a.mp4', '--frames', '{frame}.jpg'], '--videos and --frames'),
         (['--leave_one_out', '--contiguous', '0.5,0.5'], '--leave_one_out and --contiguous'),
+        (['--stride', '2'], '--stride'),
+        (['--frames', '{frame}.jpg', '--stride', '0'], '--stride'),
         (['--fps', '0'], '--fps'),
         (['--fps', 'fast'], '--fps'),
         (['--frame_base', '2'], 'python -m preprocess.ranges'),
