@@ -25,7 +25,7 @@ from trainer.batches import InMemory
 from trainer.class_weights import make as class_weights
 from trainer.classes import Classes
 from trainer.config import Learning, Schedule, TrainConfig
-from trainer.heads import HeadSpec
+from trainer.head_spec import HeadSpec
 from trainer.network import Network, Recipe
 
 VECTOR_SIZE = 2048
@@ -90,7 +90,7 @@ def _bare(examples: data.ExampleSet) -> Callable[[int], None]:
     weights = [tf.Variable(weight) for weight in heads.initial_weights(spec, 0)]
     slots = [(tf.Variable(tf.zeros_like(w)), tf.Variable(tf.zeros_like(w))) for w in weights]
     rows = len(examples.label_counts) // BATCH * BATCH
-    embeddings = tf.reshape(examples.embeddings[:rows], [-1, BATCH, VECTOR_SIZE])
+    embeddings = tf.reshape(examples.values[:rows], [-1, BATCH, VECTOR_SIZE])
     targets = tf.reshape(examples.targets[:rows], [-1, BATCH])
 
     @tf.function

@@ -67,6 +67,7 @@ def load(directory: 'str | os.PathLike[str]') -> Model:
     path = os.fspath(directory)
     description = Description.read(path)
     input_shape = description.shape_for_pictures(path)
+    description.for_single_pictures(path)
     loaded = load_graph(path)
 
     def score(pixels: Pixels) -> Scores:

@@ -11,7 +11,8 @@ from PIL import Image
 from preprocess import files
 from preprocess.compiled import CompiledEncoder
 from trainer.export import ModelParts, write_model
-from trainer.heads import HeadSpec, TrainedHead
+from trainer.head_spec import HeadSpec
+from trainer.heads import TrainedHead
 
 SIDE = 16
 VECTOR_SIZE = 6

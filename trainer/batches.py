@@ -3,22 +3,22 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from trainer.data import ExampleSet
-
-Ints: TypeAlias = NDArray[np.int64]
+from trainer.windows import Ints
 
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """Some steps for the compiled function: row `indices[k, i]` of the tensors is example i of its k-th batch."""
+    """Some steps for the compiled function: row `indices[k, i]` of the tensors is example i of its k-th batch; where
+    examples are windows, rows `indices[k, i, :]` of the values, and the first of them of the targets."""
 
-    embeddings: tf.Tensor
+    values: tf.Tensor
     targets: tf.Tensor
     indices: NDArray[np.int32]
 
@@ -66,8 +66,10 @@ class InMemory:
             self._order.shuffled(epoch, self._order.rows)[at:end]
             for epoch, at, end in self._order.epochs(first * self._batch_size, last * self._batch_size)
         ]
-        rows = self._examples.rows[np.concatenate(parts)].astype(np.int32)
-        yield Work(self._examples.embeddings, self._examples.targets, rows.reshape(last - first, self._batch_size))
+        examples = self._examples
+        rows = examples.rows[np.concatenate(parts)].reshape(last - first, self._batch_size)
+        indices = rows if examples.length is None else rows[:, :, None] + np.arange(examples.length)
+        yield Work(examples.values, examples.targets, indices.astype(np.int32))
 
 
 @lru_cache(maxsize=4)

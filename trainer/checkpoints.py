@@ -47,6 +47,7 @@ class Checkpoint:
     seconds: float
     select_every: int
     history: tuple[CurvePoint, ...]
+    owes: bool = False  # somebody asked to stop before these weights were measured
 
 
 def save(directory: str, checkpoint: Checkpoint) -> None:
@@ -60,6 +61,7 @@ def save(directory: str, checkpoint: Checkpoint) -> None:
         'step': checkpoint.step,
         'seconds': checkpoint.seconds,
         'select_every': checkpoint.select_every,
+        'owes': checkpoint.owes,
         'best': {'step': checkpoint.best.step, 'value': checkpoint.best.value} if checkpoint.best else None,
         'history': [asdict(point) for point in checkpoint.history],
     }
@@ -96,6 +98,7 @@ def _read(path: str) -> Checkpoint:
             seconds=said['seconds'],
             select_every=said['select_every'],
             history=tuple(CurvePoint(**point) for point in said['history']),
+            owes=said.get('owes', False),
         )
 
 

@@ -4,18 +4,20 @@ import argparse
 import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import NamedTuple
 
 from preprocess import files
 from preprocess.command import FlagParser
 from preprocess.failures import UsageError
-from trainer import class_weights
+from trainer import class_weights, head_kinds
 from trainer.environment import Environment
+from trainer.head_kinds import KINDS, LAST, WINDOW_LABELS, Windowing
 
 DEFAULT_MAX_STEPS = 1000
 # The names of trainer/optimizers.py, which needs TensorFlow: --help does without it. A test holds them together.
 OPTIMIZERS = ('adam', 'sgd', 'momentum', 'rmsprop')
-HEADS = ('softmax',)  # of trainer/heads.py, likewise
+HEADS = tuple(KINDS)
 # What the best weights are chosen by, and whether more of it is better.
 SELECT_BY = {'eval_loss': False, 'eval_accuracy': True, 'eval_auc': True}
 VERBOSITIES = ('DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL')
@@ -57,10 +59,18 @@ class Learning:
 
     max_steps: int | None = None  # None: DEFAULT_MAX_STEPS, or what --epochs asks for
     epochs: int | None = None
-    batch_size: int = 100
     head: str = 'softmax'
+    # None where the kind of head decides: once born, only what the head has not is None.
+    batch_size: int = None  # type: ignore[assignment]
+    hidden_units: int = None  # type: ignore[assignment]
+    window: int | None = None
+    stride: int | None = None
+    window_label: str | None = None
+    layers: int | None = None
+    filters: int | None = None
+    clip_frames: int | None = None
+    augment: str | None = None
     dropout: float = 0.5
-    hidden_units: int = 512
     optimizer: str = 'adam'
     learning_rate: float = 1e-3
     l2: float = 0.0
@@ -78,16 +88,45 @@ class Learning:
             raise UsageError(
                 '--max_steps and --epochs exclude each other', where='--epochs', do='leave one of them out'
             )
-        _check(
-            self, _ONE_OR_MORE, 'max_steps', 'epochs', 'batch_size', 'early_stopping_steps', 'eval_set_size', 'limit'
-        )
+        _check(self, _ONE_OR_MORE, 'max_steps', 'epochs', 'early_stopping_steps', 'eval_set_size', 'limit')
+        _check(self, _ONE_OR_MORE, 'batch_size', 'stride', 'layers', 'filters', 'clip_frames')
+        _check(self, _TWO_OR_MORE, 'window')
         _check(self, _POSITIVE, 'learning_rate')
         _check(self, _FRACTION, 'dropout')
         _check(self, _NOT_NEGATIVE, 'hidden_units', 'l2', 'seed')
         _check(self, _one_of(HEADS), 'head')
+        _check(self, _one_of(WINDOW_LABELS), 'window_label')
         _check(self, _one_of(OPTIMIZERS), 'optimizer')
         _check(self, _one_of(SELECT_BY), 'select_by')
         class_weights.parse(self.class_weights)
+        self._settle_head()
+
+    def _settle_head(self) -> None:
+        """Give what was left open the values of the kind of head."""
+        head_kinds.check(self.head, vars(self))
+        for name in ('batch_size', 'hidden_units', *head_kinds.SETTINGS):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, getattr(KINDS[self.head], name))
+        if self.augment is not None:
+            object.__setattr__(self, 'augment', ','.join(head_kinds.flips(self.augment)))
+        if self.window and self.clip_frames and self.window % self.clip_frames:
+            raise UsageError(
+                f'a window of {self.window} frames can not be cut into slices of {self.clip_frames}',
+                where='--clip_frames',
+                do=f'make --window a multiple of it, say {max(self.window // self.clip_frames, 1) * self.clip_frames}',
+            )
+
+    @property
+    def windowing(self) -> Windowing | None:
+        """How windows are cut, where the head looks at windows."""
+        if self.window is None:
+            return None
+        return Windowing(self.window, self.stride or 1, self.window_label or LAST)
+
+    @property
+    def flips(self) -> tuple[str, ...]:
+        """In which ways frames are flipped at random."""
+        return tuple(self.augment.split(',')) if self.augment else ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,6 +217,7 @@ def add_flags(parser: FlagParser) -> None:
 def add_learning_flags(parser: FlagParser) -> None:
     """The flags that pipeline.py shares with trainer.task."""
     _add_head_flags(parser.add_argument_group('the head and how it learns'))
+    _add_sequence_flags(parser.add_argument_group('heads of footage: windows of frames, and pixels'))
     _add_evaluation_flags(parser.add_argument_group('evaluation and export'))
     _add_retired_flags(parser.add_argument_group('flags of the earlier scripts, accepted and explained'))
 
@@ -185,10 +225,11 @@ def add_learning_flags(parser: FlagParser) -> None:
 def _add_head_flags(head: argparse._ArgumentGroup) -> None:
     head.add_argument('--max_steps', type=int, metavar='N', help=f'training steps (default {DEFAULT_MAX_STEPS})')
     head.add_argument('--epochs', type=int, metavar='N', help='instead: how often every record is learnt from')
-    head.add_argument('--batch_size', type=int, default=100, help='records a step on each node (default 100)')
+    add_number = partial(head.add_argument, type=int, metavar='N')
+    add_number('--batch_size', help=f'records or windows a step on each node (default {_default("batch_size")})')
     head.add_argument('--head', choices=HEADS, default='softmax', help='the kind of head (default softmax)')
     head.add_argument('--dropout', type=float, default=0.5, help='fraction of hidden units dropped (default 0.5)')
-    head.add_argument('--hidden_units', type=int, default=512, help='size of the hidden layer, 0: none (default 512)')
+    add_number('--hidden_units', help=f'size of the hidden layer, 0: none (default {_default("hidden_units")})')
     head.add_argument('--optimizer', choices=OPTIMIZERS, default='adam', help='how weights move (default adam)')
     head.add_argument('--learning_rate', type=float, default=1e-3, help='how far weights move (default 0.001)')
     head.add_argument('--l2', type=float, default=0.0, help='penalty on the squares of the weights (default 0)')
@@ -200,6 +241,27 @@ def _add_head_flags(head: argparse._ArgumentGroup) -> None:
     )
     head.add_argument('--unlabelled_class', action='store_true', help='one more class, last, for rows without a label')
     head.add_argument('--early_stopping_steps', type=int, metavar='N', help='stop when N steps brought nothing better')
+
+
+def _add_sequence_flags(sequences: argparse._ArgumentGroup) -> None:
+    add_number = partial(sequences.add_argument, type=int, metavar='N')
+    add_number('--window', help=f'consecutive frames of one recording seen together (default {_default("window")})')
+    add_number('--stride', help=f'frames from one window to the next (default {_default("stride")})')
+    sequences.add_argument(
+        '--window_label',
+        choices=WINDOW_LABELS,
+        help=f'whose label a window has: of its last or centre frame, or of most (default {_default("window_label")})',
+    )
+    add_number('--clip_frames', help=f'frames stacked as channels of a slice (default {_default("clip_frames")})')
+    add_number('--layers', help=f'recurrent or convolutional layers (default {_default("layers")})')
+    add_number('--filters', help=f'filters of the first layer, each has twice as many (default {_default("filters")})')
+    sequences.add_argument(
+        '--augment', metavar='h,v,hv', help='flip frames at random: left-right, upside down, both (heads of pixels)'
+    )
+
+
+def _default(setting: str) -> str:
+    return head_kinds.default_text(setting)
 
 
 def _add_evaluation_flags(evaluation: argparse._ArgumentGroup) -> None:

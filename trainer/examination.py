@@ -51,7 +51,7 @@ def examine(
     """
     question = Question(model.labels, model.threshold, positive_label, seed)
     sets = {name: _load(model, name, found[name]) for name in (TRAIN, EVAL, TEST) if name in found}
-    scored = {name: _scored(model, one.rows, question) for name, one in sets.items() if name != TRAIN}
+    scored = {name: _scored(model, one, question) for name, one in sets.items() if name != TRAIN}
     shared: Leakage | None = None
     twins: Mapping[str, Ints] = {}
     if TRAIN in sets:
@@ -78,17 +78,20 @@ def examine(
 def _load(model: ExportedModel, name: str, found: RecordSet) -> Loaded:
     every = 1
     # Only the training set can do with a sample: nothing is said of its single rows.
-    while name == TRAIN and not data.fits_in_memory(2 * (found.records or 0) * model.vector_size * 4 // every):
+    record_bytes = 4 * embedded_set.width(model.vector_shape)
+    while name == TRAIN and not data.fits_in_memory(2 * (found.records or 0) * record_bytes // every):
         every *= 2
-    rows = embedded_set.load(found, name, every=every)
+    several = model.threshold is not None
+    rows = embedded_set.load(found, name, every=every, windowing=model.windowing, multi_label=several)
     scoring.check_rows(model, rows, where=', '.join(found.paths[:3]))
     _stop_if_asked()
     return Loaded(found, rows, every)
 
 
-def _scored(model: ExportedModel, rows: EmbeddedSet, question: Question) -> ScoredSet:
+def _scored(model: ExportedModel, one: Loaded, question: Question) -> ScoredSet:
+    rows = one.rows
     asked = rows if model.unlabelled_class is None else rows.with_unlabelled_class(model.unlabelled_class)
-    return ScoredSet(asked, model.scores(rows.vectors), question)
+    return ScoredSet(asked, model.scores(rows, one.found), question)
 
 
 def _yardsticks(model: ExportedModel, sets: Mapping[str, Loaded], question: Question) -> Yardsticks:
@@ -111,9 +114,10 @@ def _agreement(model: ExportedModel, found: RecordSet, scored: ScoredSet) -> Ser
     made_by = found.encoder
     if made_by is None or model.picture_shape is None:
         return None
-    if (made_by.engine, made_by.precision) == ('tensorflow', 'float32'):
+    if model.looks_at_frames or (made_by.engine, made_by.precision) == ('tensorflow', 'float32'):
         return None  # equal to 1e-5 by construction
-    return agreement.measure(scored.rows.uris, scored.scores, model.picture_shape, model.score_pixels)
+    preparation = found.manifests[0].preparation
+    return agreement.measure(scored.rows, scored.scores, model.picture_shape, model.score_pixels, preparation)
 
 
 def _accounts(model: ExportedModel, sets: Mapping[str, Loaded]) -> Iterator[Account]:

@@ -17,6 +17,7 @@ from preprocess.labels import Labels
 from preprocess.progress import Progress, say
 from preprocess.settings import Json
 from trainer import publishing
+from trainer.head_kinds import Windowing
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -38,13 +39,16 @@ class ModelParts:
     encoder: CompiledEncoder | None
     threshold: float = 0.5  # with multi_label: the score from which a label holds
     manifest_json: str | None = None  # of the training records
+    windowing: Windowing | None = None  # how windows were cut of them, where the head looks at windows
 
     def __post_init__(self) -> None:
         spec = self.head.spec
         if len(Labels(self.labels)) != spec.classes:
             raise ValueError(f'{len(self.labels)} labels for a head of {spec.classes} classes')
-        if self.encoder and self.encoder.vector_size != spec.input_size:
-            raise ValueError(f'a head for {spec.input_size} numbers on an encoder of {self.encoder.vector_size}')
+        if self.encoder and self.encoder.vector_shape != spec.record_shape:
+            raise ValueError(f'a head for {spec.record_shape} on an encoder of {self.encoder.vector_shape}')
+        if (self.windowing.length if self.windowing else 1) != spec.window:
+            raise ValueError(f'a head for windows of {spec.window}, cut as {self.windowing}')
 
 
 def export_model(parts: ModelParts, directory: str, *, keep_previous: bool = False) -> None:
@@ -57,14 +61,14 @@ def export_model(parts: ModelParts, directory: str, *, keep_previous: bool = Fal
         with Progress('writing the model'):
             written = write_model(parts, staged)
         shape = parts.encoder.input_shape if parts.encoder else None
-        proof.check(staged, 'signatures', specimens.cases(written, shape, parts.head.spec.input_size))
+        proof.check(staged, 'signatures', specimens.cases(written, shape, parts.head.spec))
 
 
 def write_model(parts: ModelParts, directory: str) -> 'Signatures':
     """Write the SavedModel as it is, unproved; the signatures it was written from."""
     from trainer import signatures
 
-    classifier = signatures.Classifier(parts.head.spec.input_size, parts.labels, _scores_of(parts.head))
+    classifier = signatures.Classifier(parts.head.spec, parts.labels, _scores_of(parts.head))
     built = signatures.build(classifier, parts.encoder)
     signatures.save(built, _assets(parts), directory)
     return built
@@ -75,7 +79,7 @@ def _scores_of(head: 'TrainedHead') -> 'Callable[[tf.Tensor], tf.Tensor]':
 
     from trainer import heads
 
-    return lambda embeddings: heads.apply(head.spec, [tf.constant(weight) for weight in head.weights], embeddings)
+    return lambda examples: heads.apply(head.spec, [tf.constant(weight) for weight in head.weights], examples)
 
 
 def _assets(parts: ModelParts) -> dict[str, bytes]:
@@ -87,13 +91,22 @@ def _assets(parts: ModelParts) -> dict[str, bytes]:
 
 def _description(parts: ModelParts) -> Json:
     """What prediction needs to know before, or without, loading the graph."""
-    encoder = parts.encoder
+    encoder, spec, windowing = parts.encoder, parts.head.spec, parts.windowing
+    of_records = json.loads(parts.manifest_json) if parts.manifest_json else {}
     return {
         'version': FORMAT_VERSION,
-        'multi_label': parts.head.spec.multi_label,
+        'head': spec.kind,
+        'multi_label': spec.multi_label,
         'threshold': parts.threshold,
-        'vector_size': parts.head.spec.input_size,
+        'vector_size': spec.input_size,
+        'vector_shape': list(spec.record_shape),
         'input_shape': list(encoder.input_shape) if encoder else None,
+        'window': {'frames': windowing.length, 'stride': windowing.stride, 'label': windowing.label}
+        if windowing
+        else None,
+        # Of footage: which frames of a recording the head learnt from, and what was done to them first.
+        'sampling': of_records.get('sampling'),
+        'preparation': of_records.get('preparation'),
         'encoder': {
             'spec': encoder.spec,
             'key': encoder.key,

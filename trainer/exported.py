@@ -1,6 +1,8 @@
 """What an exported model says of itself in its assets, and which records are for it: read without TensorFlow."""
 
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -9,7 +11,9 @@ from preprocess.failures import InputError, UsageError
 from preprocess.labels import Labels
 from preprocess.manifest import Manifest
 from preprocess.record_sets import RecordSet
+from preprocess.settings import Json
 from trainer.classes import UNLABELLED
+from trainer.head_kinds import FRAMES, KINDS, Windowing
 
 _LONGEST_LIST = 5
 
@@ -21,10 +25,23 @@ class Exported:
     directory: str
     labels: tuple[str, ...]  # one for each class
     threshold: float | None  # the score from which a label holds; None where each picture has one label
-    vector_size: int
+    vector_shape: tuple[int, ...]  # of its records: (D,) of vectors, (H, W, C) of frames
     encoder_key: str | None  # of the encoder its training records came from
     manifest: Manifest | None  # of its training records
     picture_shape: tuple[int, int, int] | None  # None for a model without its encoder
+    head: str
+    windowing: Windowing | None  # how windows are cut, where it looks at windows
+    sampling: Json  # which frames of footage it learnt from
+
+    @property
+    def vector_size(self) -> int:
+        """How many numbers one of its records has."""
+        return math.prod(self.vector_shape)
+
+    @property
+    def looks_at_frames(self) -> bool:
+        """Whether its records hold pixels."""
+        return KINDS[self.head].looks_at == FRAMES
 
     @property
     def record_labels(self) -> tuple[str, ...]:
@@ -49,10 +66,14 @@ def read(directory: str) -> Exported:
             directory=directory,
             labels=Labels.read(_asset(directory, 'dict.txt')).names,
             threshold=float(about['threshold']) if about['multi_label'] else None,
-            vector_size=int(about['vector_size']),
+            vector_shape=tuple(about.get('vector_shape') or [int(about['vector_size'])]),
             encoder_key=manifest.encoder.key if manifest else encoder['key'] if encoder else None,
             manifest=manifest,
             picture_shape=cast('tuple[int, int, int]', tuple(shape)) if shape else None,
+            # What models of the first releases don't say.
+            head=about.get('head', 'softmax'),
+            windowing=_windowing(about.get('window')),
+            sampling=about.get('sampling'),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise not_loadable(directory, error) from error
@@ -91,6 +112,19 @@ def check(model: Exported, found: RecordSet) -> None:
         (model.encoder_key in (None, theirs.encoder.key), 'encoder', theirs.encoder.spec, _encoder_of(model)),
         (theirs.vector_size == model.vector_size, 'vector size', theirs.vector_size, model.vector_size),
         (
+            theirs.is_pixels == model.looks_at_frames,
+            'kind of content',
+            _kind(theirs.is_pixels),
+            _kind(model.looks_at_frames),
+        ),
+        # Windows of the same length are as many seconds.
+        (
+            model.windowing is None or theirs.sampling == model.sampling,
+            'sampling',
+            json.dumps(theirs.sampling),
+            json.dumps(model.sampling),
+        ),
+        (
             theirs.multi_label == (model.threshold is not None),
             'multi_label',
             theirs.multi_label,
@@ -124,8 +158,22 @@ def not_for(what: str, *, where: str) -> InputError:
 def _check_first(model: Exported, found: RecordSet) -> None:
     for path in found.paths:
         for record in records.read(path):
-            check_width(model, len(record.vector), where=path)
+            if (record.embedding is None) != model.looks_at_frames:
+                held = _kind(record.embedding is None)
+                raise not_for(f'they hold {held}, the model looks at {_kind(model.looks_at_frames)}', where=path)
+            if record.embedding is not None:
+                check_width(model, len(record.embedding), where=path)
             return
+
+
+def _kind(is_pixels: bool) -> str:
+    return 'frames' if is_pixels else 'vectors'
+
+
+def _windowing(said: Mapping[str, Json] | None) -> Windowing | None:
+    if said is None:
+        return None
+    return Windowing(int(cast('int', said['frames'])), int(cast('int', said['stride'])), str(said['label']))
 
 
 def _manifest(directory: str) -> Manifest | None:

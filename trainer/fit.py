@@ -3,25 +3,25 @@
 import logging
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
-from preprocess import command, interrupts
-from preprocess.failures import Interrupted, RunFailed
-from preprocess.progress import say
-from trainer import checkpoints
+from preprocess import interrupts
+from preprocess.failures import RunFailed
+from preprocess.progress import Progress, say
+from trainer import checkpoints, heads
 from trainer.batches import Batches
 from trainer.checkpoints import Snapshot
 from trainer.cluster import GO_ON, STOP, Cluster
 from trainer.heads import Floats
 from trainer.network import Network, Recipe
 from trainer.result import Scored
-from trainer.watch import STRETCH, Watch, Watched
+from trainer.watch import SECOND_FLOPS, Watch, Watched
 
 _log = logging.getLogger(__name__)
-# About a second's work on two cores: longer calls would leave signals and the user waiting.
-_CALL_FLOPS = 5e10
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,10 @@ class Job:
         network = Network(self.recipe, cluster.strategy)
         watch = Watch(self.watched, network) if cluster.is_chief else None
         step = _resume(network, watch, self.watched, cluster)
+        if watch:
+            watch.catch_up(step)
         stretch = _Stretch(self, network, cluster, step)
+        length = self.watched.stretch
         while True:
             word = STOP if watch and watch.is_over(step) else GO_ON
             word, interrupted = cluster.agree(word, interrupted=interrupts.requested())
@@ -54,7 +57,7 @@ class Job:
                 break
             if interrupted:
                 _stop(watch, self.watched, step)
-            first, step = step, min(self.watched.max_steps, (step // STRETCH + 1) * STRETCH)
+            first, step = step, min(self.watched.max_steps, (step // length + 1) * length)
             losses = stretch.learn(first, step)
             if watch:
                 watch.look_up(step, losses)
@@ -79,11 +82,7 @@ def _resume(network: Network, watch: Watch | None, watched: Watched, cluster: Cl
 def _stop(watch: Watch | None, watched: Watched, step: int) -> None:
     if watch:
         watch.save(step)
-    raise Interrupted(
-        f'training stopped after step {step}, which is saved',
-        where=watched.checkpoint_dir,
-        do=f'the same command continues: {command.this_command()}',
-    )
+    raise watched.stopped(step)
 
 
 class _Stretch:
@@ -95,9 +94,10 @@ class _Stretch:
         self._who = f'{role}/{cluster.index}'
         self._began = self._told = time.monotonic()
         self._began_step = self._told_step = step
-        spec, batch_size = job.recipe.spec, job.recipe.batch_size
-        work = 6 * batch_size * spec.input_size * max(spec.hidden_units, spec.classes)
-        self._steps_a_call = max(math.floor(_CALL_FLOPS / work), 1)
+        # About a second's work: longer calls would leave signals and the user waiting.
+        work = heads.TRAINING * job.recipe.batch_size * heads.flops(job.recipe.spec)
+        self._steps_a_call = max(math.floor(SECOND_FLOPS / work), 1)
+        self._is_compiled = False
 
     def learn(self, first: int, last: int) -> Floats:
         """Do the steps first..last-1; the loss of each."""
@@ -106,12 +106,22 @@ class _Stretch:
             stop = min(start + self._steps_a_call, last)
             done = start
             for work in self._job.batches.steps(start, stop):
-                with self._cluster.company():
+                with self._cluster.company(), self._compiling():
                     losses.append(self._network.learn(work, done))
                 self._check(losses[-1], done)
                 done += len(work.indices)
             self._tell(stop)
         return np.concatenate(losses)
+
+    @contextmanager
+    def _compiling(self) -> Iterator[None]:
+        """The first call compiles the step, which takes a while where it goes through a sequence."""
+        if self._is_compiled or not self._job.recipe.spec.is_sequence:
+            yield
+            return
+        with Progress('compiling the training step'):
+            yield
+        self._is_compiled = True
 
     def _check(self, losses: Floats, first: int) -> None:
         wrong = np.flatnonzero(~np.isfinite(losses))

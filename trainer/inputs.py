@@ -10,7 +10,7 @@ from preprocess.manifest import Manifest
 from preprocess.record_sets import FoundShard, RecordSet
 from preprocess.set_names import SetName
 from preprocess.settings import Json, digest
-from trainer import class_weights, classes
+from trainer import class_weights, classes, head_spec
 from trainer.config import TrainConfig
 
 _DO = 'leave the flag out: the records say it themselves'
@@ -29,11 +29,6 @@ class Inputs:
     def manifests(self) -> tuple[Manifest, ...]:
         """The manifests there are, those of the training records first."""
         return self.train.manifests + self.eval.manifests
-
-    @property
-    def vector_size(self) -> int | None:
-        """How many numbers an embedding has."""
-        return self.manifests[0].vector_size if self.manifests else None
 
     @property
     def manifest_json(self) -> str | None:
@@ -57,6 +52,7 @@ def find(config: TrainConfig) -> Inputs:
     record_sets.check_alike({_path(one, records): one for records in (train, evaluation) for one in records.manifests})
     if found:
         _check_flags(config, found[0])
+        head_spec.check(config.learning, found[0].vector_shape, is_footage=any(one.sampling for one in found))
     for name, records in (('training', train), ('evaluation', evaluation)):
         if records.records == 0:
             raise empty(name, records)

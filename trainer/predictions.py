@@ -4,10 +4,12 @@
     /pictures/1.jpg,daisy,rose,0.31,0.69
 
 Of footage, `video,frame,time` stand before the scores: the recording, the frame's number in its own file, the second on
-the recording's clock. A picture without a label has an empty label cell; several labels of one picture are joined by |.
-Spreadsheets take a cell that begins with = + - @, a tab or a carriage return for a formula, so such a text gets an
-apostrophe in front, as does one that begins with an apostrophe itself: `read` can take off exactly what `write` put
-there.
+the recording's clock. Of windows they are those of the frame the window speaks for, and `first_frame,last_frame`
+follow, each by its number in its own file.
+
+A picture without a label has an empty label cell; several labels of one picture are joined by |. Spreadsheets take a
+cell that begins with = + - @, a tab or a carriage return for a formula, so such a text gets an apostrophe in front, as
+does one that begins with an apostrophe itself: `read` can take off exactly what `write` put there.
 """
 
 import csv
@@ -25,6 +27,7 @@ from trainer.moments import Moments
 _FORMULA_STARTS = ('=', '+', '-', '@', '\t', '\r', '\n', "'")
 _COLUMNS = ('image_uri', 'label', 'prediction')
 _OF_FOOTAGE = ('video', 'frame', 'time')
+_OF_WINDOWS = ('first_frame', 'last_frame')
 _SCORE = 'score_'
 _QUOTE = '"'
 _SPECIAL = frozenset(',"\r\n')
@@ -68,7 +71,7 @@ def answers(scores: Floats, label_names: Sequence[str], *, threshold: float | No
 def write(path: str, predictions: Predictions) -> None:
     """Write predictions.csv whole or not at all."""
     moments = predictions.moments
-    more = _OF_FOOTAGE if moments else ()
+    more = _columns_of(moments) if moments else ()
     header = [*_COLUMNS, *more, *(_SCORE + name for name in predictions.label_names)]
     with files.writing_atomic(path) as sink:
         sink.write(_line(header))
@@ -91,9 +94,9 @@ def read(path: str) -> Predictions:
     header, *body = rows
     columns = [tuple(column) for column in zip(*body, strict=True)] or [()] * len(header)
     uris, labels, predicted = (tuple(map(_as_written, column)) for column in columns[:3])
-    known = len(_COLUMNS) + len(_OF_FOOTAGE)
-    moments = _moments(columns[len(_COLUMNS) : known]) if tuple(header[len(_COLUMNS) : known]) == _OF_FOOTAGE else None
-    first = known if moments else len(_COLUMNS)
+    first = next((place for place, name in enumerate(header) if name.startswith(_SCORE)), len(header))
+    more = tuple(header[len(_COLUMNS) : first])
+    moments = _moments(dict(zip(more, columns[len(_COLUMNS) : first], strict=True))) if more else None
     scores = np.array([row[first:] for row in body], np.float32).reshape(len(body), len(header) - first)
     names = tuple(name.removeprefix(_SCORE) for name in header[first:])
     return Predictions(uris, labels, predicted, scores, names, moments)
@@ -121,19 +124,31 @@ def compare(before: Predictions, now: Predictions) -> BeforeAndNow | None:
     return None if then is None or today is None else BeforeAndNow(len(common), then, today)
 
 
-def _where(moments: Moments, row: int) -> tuple[str, str, str]:
+def _columns_of(moments: Moments) -> tuple[str, ...]:
+    return _OF_FOOTAGE + (_OF_WINDOWS if moments.spans is not None else ())
+
+
+def _where(moments: Moments, row: int) -> Sequence[str]:
     """The cells of a row that is footage; empty ones of one that isn't."""
     if not moments.videos[row]:
-        return '', '', ''
-    return _safe(moments.videos[row]), str(moments.frames[row]), f'{moments.times[row]:.7g}'
+        return [''] * len(_columns_of(moments))
+    span = map(str, moments.spans[row]) if moments.spans is not None else ()
+    return _safe(moments.videos[row]), str(moments.frames[row]), f'{moments.times[row]:.7g}', *span
 
 
-def _moments(columns: Sequence[Sequence[str]]) -> Moments:
-    videos, frames, times = columns
+def _moments(columns: Mapping[str, Sequence[str]]) -> Moments | None:
+    if not columns.keys() >= {*_OF_FOOTAGE}:
+        return None
+    numbers = {
+        name: np.array([int(cell or 0) for cell in columns[name]], np.int64)
+        for name in ('frame', *_OF_WINDOWS)
+        if name in columns
+    }
     return Moments(
-        tuple(map(_as_written, videos)),
-        np.array([int(frame or 0) for frame in frames], np.int64),
-        np.array([float(time or 0) for time in times], np.float64),
+        tuple(map(_as_written, columns['video'])),
+        numbers['frame'],
+        np.array([float(time or 0) for time in columns['time']], np.float64),
+        np.stack([numbers[name] for name in _OF_WINDOWS], axis=1) if numbers.keys() >= {*_OF_WINDOWS} else None,
     )
 
 

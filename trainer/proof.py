@@ -127,7 +127,7 @@ def _by_signature(directory: str) -> Call:
 
     def call(signature: str, inputs: Tensors, outputs: Sequence[str]) -> Tensors:
         answer = loaded.signatures[signature](**{name: tf.constant(value) for name, value in inputs.items()})
-        return {name: fixed(answer[name].numpy()) for name in outputs}
+        return {name: fixed(np.asarray(answer[name].numpy())) for name in outputs}
 
     return call
 

@@ -65,7 +65,8 @@ class TrainResult:
     def head(self) -> 'TrainedHead':
         """The head with the chosen weights, from the checkpoint."""
         from trainer import checkpoints
-        from trainer.heads import HeadSpec, TrainedHead
+        from trainer.head_spec import HeadSpec
+        from trainer.heads import TrainedHead
 
         kept = checkpoints.latest(self.checkpoint_dir)
         if kept is None:

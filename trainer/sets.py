@@ -7,11 +7,12 @@ import numpy as np
 from preprocess.compiled import CompiledEncoder
 from preprocess.failures import InputError
 from preprocess.progress import say
-from trainer import classes, data
+from trainer import classes, data, head_spec
 from trainer.classes import Classes
 from trainer.config import TrainConfig
 from trainer.data import ExampleSet, Raw
 from trainer.inputs import Inputs
+from trainer.windows import Ints
 
 _LONGEST_LIST = 5
 
@@ -28,8 +29,10 @@ class Sets:
 def read(config: TrainConfig, found: Inputs, encoder: CompiledEncoder | None) -> Sets:
     """Read both sets; InputError when they can't be learnt from, and a line for what is odd about them."""
     learning = config.learning
-    raw_train = data.read('training', found.train)
-    raw_eval = data.read('evaluation', found.eval, stream=config.schedule.streaming_eval)
+    windowing = learning.windowing
+    head_spec.check(learning, data.form_of('training', found.train).shape)
+    raw_train = data.read('training', found.train, windowing=windowing)
+    raw_eval = data.read('evaluation', found.eval, stream=config.schedule.streaming_eval, windowing=windowing)
     _check_widths(raw_train, raw_eval, encoder)
     labels = found.labels or _numbered(raw_train, raw_eval)
     told_apart = classes.make(labels, multi_label=found.multi_label, unlabelled=learning.unlabelled_class)
@@ -45,13 +48,13 @@ def read(config: TrainConfig, found: Inputs, encoder: CompiledEncoder | None) ->
 
 
 def _check_widths(train: Raw, evaluation: Raw, encoder: CompiledEncoder | None) -> None:
-    widths = [(evaluation.vector_size, evaluation.found.paths[0], 'evaluation embeddings')]
+    forms = [(evaluation.form.size, evaluation.found.paths[0], 'evaluation records')]
     if encoder is not None:
-        widths.append((encoder.vector_size, encoder.directory, f'vectors of the encoder {encoder.spec}'))
-    for width, where, what in widths:
-        if width != train.vector_size:
+        forms.append((encoder.vector_size, encoder.directory, f'vectors of the encoder {encoder.spec}'))
+    for size, where, what in forms:
+        if size != train.form.size:
             raise InputError(
-                f'the training embeddings have {train.vector_size} numbers, the {what} {width}',
+                f'the training records have {train.form.size} numbers each, the {what} {size}',
                 where=where,
                 do='make both sets with one encoder, and name that one',
             )
@@ -87,7 +90,7 @@ def _check_classes(train: ExampleSet, evaluation: ExampleSet, *, select_by: str)
             say(f'warning: no {of_set} record of {", ".join(missing[:_LONGEST_LIST])}{more}')
 
 
-def _has_two_sides(examples: ExampleSet, counts: data.Ints) -> bool:
+def _has_two_sides(examples: ExampleSet, counts: Ints) -> bool:
     return bool(np.any((counts > 0) & (counts < len(examples))))
 
 
@@ -95,5 +98,8 @@ def _tell(examples: ExampleSet) -> None:
     unlabelled = examples.unlabelled
     fate = 'a class of their own' if examples.classes.unlabelled else 'left out'
     without = f', {unlabelled:,} without a label ({fate})' if unlabelled else ''
-    where = 'in memory' if examples.embeddings is not None else 'read from disk each time'
-    say(f'{len(examples):,} {examples.name} records of {examples.vector_size} numbers, {where}{without}')
+    where = 'in memory' if examples.values is not None else 'read from disk each time'
+    what = f'{examples.name} records'
+    if examples.length is not None:
+        what = f'{examples.name} windows of {examples.length} in {len(examples.labels.counts):,} records'
+    say(f'{len(examples):,} {what} of {examples.form}, {where}{without}')

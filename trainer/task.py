@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from preprocess import command, files, settings
 from preprocess.claims import Claim
@@ -17,14 +16,9 @@ from trainer.environment import Environment
 from trainer.export import ModelParts
 from trainer.result import TrainResult
 
-if TYPE_CHECKING:
-    from trainer.data import ExampleSet
-    from trainer.heads import Floats
-
 # Beside the checkpoints: which weights and which encoder the exported model was made of.
 _EXPORTED = 'exported.json'
 _THRESHOLD = 0.5
-_BATCH = 4096
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -80,7 +74,14 @@ def export_trained(config: TrainConfig, result: TrainResult, *, keep_previous: b
         why = 'the model there is not known to be of its weights and encoder' if there else 'there is no model'
         say(f'{why}: it is exported again, to {config.model_dir}')
     training.load_tensorflow()
-    parts = ModelParts(result.head(), result.classes.names, encoder, _THRESHOLD, found.manifest_json)
+    parts = ModelParts(
+        result.head(),
+        result.classes.names,
+        encoder,
+        _THRESHOLD,
+        found.manifest_json,
+        config.learning.windowing,
+    )
     files.delete(marker)
     export.export_model(parts, config.model_dir, keep_previous=keep_previous)
     files.write_atomic(marker, json.dumps({'made_of': made_of}).encode())
@@ -90,27 +91,18 @@ def export_trained(config: TrainConfig, result: TrainResult, *, keep_previous: b
 def write_predictions(config: TrainConfig, result: TrainResult) -> None:
     """eval/predictions.csv: what the chosen weights say of every evaluation record."""
     training.load_tensorflow()
-    from trainer import data, predictions
-    from trainer.predictions import Predictions
+    from trainer import data, head_predictions, predictions
 
     found = inputs.find(config)
-    raw = data.read('evaluation', found.eval, stream=config.schedule.streaming_eval)
-    examples = data.examples(raw, result.classes)
-    scores = _scores(result, examples)
-    names = result.classes.names
-    threshold = _THRESHOLD if result.classes.multi_label else None
-    path = files.join(config.output_path, 'eval', 'predictions.csv')
-    predictions.write(
-        path,
-        Predictions(
-            tuple(examples.uris()),
-            tuple(data.label_texts(examples, names)),
-            predictions.answers(scores, names, threshold=threshold),
-            scores,
-            names,
-        ),
+    raw = data.read(
+        'evaluation', found.eval, stream=config.schedule.streaming_eval, windowing=config.learning.windowing
     )
-    say(f'{len(scores):,} predictions are in {path}')
+    examples = data.examples(raw, result.classes)
+    threshold = _THRESHOLD if result.classes.multi_label else None
+    said = head_predictions.of_head(result.head(), examples, threshold=threshold)
+    path = files.join(config.output_path, 'eval', 'predictions.csv')
+    predictions.write(path, said)
+    say(f'{len(said):,} predictions are in {path}')
 
 
 def summary(config: TrainConfig, result: TrainResult) -> list[str]:
@@ -129,13 +121,6 @@ def _marked(marker: str) -> str | None:
         return str(json.loads(files.read_text(marker))['made_of'])
     except FileNotFoundError:
         return None
-
-
-def _scores(result: TrainResult, examples: 'ExampleSet') -> 'Floats':
-    import numpy as np
-
-    head = result.head()
-    return np.concatenate([head.scores(embeddings) for _, embeddings in examples.batches(_BATCH)])
 
 
 if __name__ == '__main__':

@@ -5,12 +5,13 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from preprocess import files, near
-from preprocess.failures import InputError
+from preprocess.failures import InputError, UsageError
 from trainer import proof, specimens
 from trainer.proof import Case
 
 IMAGE_BYTES = 'Placeholder:0'
 SCORES = 'final_ops/softmax:0'
+_PICTURES = 'serving_default'
 
 
 def write(model: str, directory: str) -> None:
@@ -19,10 +20,11 @@ def write(model: str, directory: str) -> None:
     with tf.Graph().as_default() as graph:
         image_bytes = tf.compat.v1.placeholder(tf.string, [None], name=IMAGE_BYTES.removesuffix(':0'))
         key = tf.compat.v1.placeholder(tf.string, [None], name='key')
-        embedding = _called(meta_graph, 'embed', {'image_bytes': image_bytes})['embedding']
-        answer = _called(meta_graph, 'classify', {'embedding': embedding})
+        # Scores are fetched by clients that feed no keys.
+        nobody = tf.fill(tf.shape(image_bytes), '')
+        answer = _called(meta_graph, _PICTURES, {'key': nobody, 'image_bytes': image_bytes})
         scores = tf.identity(answer['scores'], name=SCORES.removesuffix(':0'))
-        outputs = {'key': tf.identity(key), **answer, 'scores': scores}
+        outputs = {**answer, 'key': tf.identity(key), 'scores': scores}
         signature = tf.compat.v1.saved_model.predict_signature_def({'key': key, 'image_bytes': image_bytes}, outputs)
         builder = tf.compat.v1.saved_model.builder.SavedModelBuilder(directory)
         with tf.compat.v1.Session(graph=graph) as session:
@@ -50,12 +52,17 @@ def _meta_graph(model: str) -> meta_graph_pb2.MetaGraphDef:
         (found,) = saved_model_pb2.SavedModel.FromString(files.read_bytes(path)).meta_graphs
     except (DecodeError, ValueError):
         raise InputError('this file is no model of ours, or damaged', where=path, do='export the model again') from None
-    missing = {'embed', 'classify'} - set(found.signature_def)
-    if missing:
+    if _PICTURES not in found.signature_def:
         raise InputError(
-            f'this model takes no pictures (it lacks {", ".join(sorted(missing))})',
+            f'this model takes no pictures (it lacks {_PICTURES})',
             where=model,
             do='train again with --encoder, so that the encoder is in the model',
+        )
+    if 'first_frame' in found.signature_def[_PICTURES].outputs:
+        raise UsageError(
+            'this model looks at windows of frames, and the clients this form is for send single pictures',
+            where='--format tf1',
+            do=f'use {model} as it is, or train a head that looks at single pictures (softmax, cnn)',
         )
     return found
 

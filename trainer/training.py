@@ -10,7 +10,7 @@ from preprocess.encoders import EncoderSpec, compile_in_child
 from preprocess.failures import InputError
 from preprocess.progress import say
 from preprocess.settings import Json
-from trainer import inputs, past
+from trainer import head_spec, inputs, past
 from trainer.config import TrainConfig
 from trainer.environment import Environment
 from trainer.inputs import Inputs
@@ -125,13 +125,14 @@ def _plan(config: TrainConfig, described: Mapping[str, Json], examples: 'Sets', 
 
 
 def _job(config: TrainConfig, environment: Environment, examples: 'Sets', max_steps: int, cluster: 'Cluster') -> 'Job':
-    from trainer import quality
+    from trainer import heads, quality
     from trainer.batches import InMemory
     from trainer.fit import Job
     from trainer.stream import Streamed
     from trainer.watch import Watched
 
     train, evaluation, learning = examples.train, examples.evaluation, config.learning
+    recipe = _recipe(config, examples, cluster)
     counts = train.counts()
     watched = Watched(
         train=train,
@@ -139,31 +140,26 @@ def _job(config: TrainConfig, environment: Environment, examples: 'Sets', max_st
         majority_train=quality.majority_accuracy(train, counts),
         majority_eval=quality.majority_accuracy(evaluation, counts),
         max_steps=max_steps,
+        example_flops=heads.flops(recipe.spec),
         learning=learning,
         schedule=config.schedule,
         environment=environment,
         checkpoint_dir=config.checkpoint_dir,
         log_dir=config.log_dir,
     )
-    order = InMemory if train.embeddings is not None else Streamed
+    order = InMemory if train.values is not None else Streamed
     batches = order(train, learning.batch_size * cluster.size, learning.seed)
-    return Job(_recipe(config, examples, cluster), batches, watched)
+    return Job(recipe, batches, watched)
 
 
 def _recipe(config: TrainConfig, examples: 'Sets', cluster: 'Cluster') -> 'Recipe':
     from trainer import class_weights
-    from trainer.heads import HeadSpec
     from trainer.network import Recipe
 
     train, learning = examples.train, config.learning
     return Recipe(
-        spec=HeadSpec(
-            input_size=train.vector_size,
-            classes=len(examples.classes),
-            hidden_units=learning.hidden_units,
-            multi_label=examples.classes.multi_label,
-            dropout=learning.dropout,
-            kind=learning.head,
+        spec=head_spec.of_learning(
+            learning, train.form.shape, classes=len(examples.classes), multi_label=examples.classes.multi_label
         ),
         batch_size=learning.batch_size,
         optimizer=learning.optimizer,
@@ -171,6 +167,7 @@ def _recipe(config: TrainConfig, examples: 'Sets', cluster: 'Cluster') -> 'Recip
         l2=learning.l2,
         weights=class_weights.make(learning.class_weights, examples.classes, train.counts(), len(train)),
         seed=learning.seed,
+        flips=learning.flips,
         nodes=cluster.size,
         node=cluster.index,
     )

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from preprocess import files
-from preprocess.failures import RunFailed
+from preprocess import command, files, interrupts
+from preprocess.failures import Interrupted, RunFailed
 from preprocess.progress import say
-from trainer import checkpoints, history, quality, scalars
+from trainer import checkpoints, heads, history, quality, scalars
 from trainer.checkpoints import Best, Checkpoint
 from trainer.config import SELECT_BY, Learning, Schedule
 from trainer.data import ExampleSet
@@ -25,10 +25,13 @@ from trainer.scalars import Scalars
 _log = logging.getLogger(__name__)
 # Steps between two looks up: the chief's word reaches the other nodes, and checkpoints are taken, only there.
 STRETCH = 25
+# About what two cores compute in a second. Steps that take long are looked up from sooner; by sizes and not by the
+# clock, for the sake of what is best, below.
+SECOND_FLOPS = 5e10
+_LONGEST_STRETCH_S = 5
 # What selecting the best may cost of training's time, when a step costs three times a score; by sizes and not by the
 # clock, so that the same steps are looked at, and the same weights are best, on every machine.
 _SELECTION_SHARE = 0.1
-_SCORES_A_STEP = 3
 # Without a full evaluation in between, so much time may be lost by a kill.
 _SAVE_EVERY_S = 10.0
 _SAVING_SHARE = 20
@@ -43,6 +46,7 @@ class Watched:
     majority_train: float
     majority_eval: float
     max_steps: int
+    example_flops: int  # what scoring one example takes
     learning: Learning
     schedule: Schedule
     environment: Environment
@@ -53,6 +57,20 @@ class Watched:
     def batch_size(self) -> int:
         """Examples a step on all nodes together."""
         return self.learning.batch_size * max(len(self.environment.nodes), 1)
+
+    @property
+    def stretch(self) -> int:
+        """How many steps are done before looking up."""
+        step_flops = heads.TRAINING * self.learning.batch_size * self.example_flops
+        return min(max(math.floor(_LONGEST_STRETCH_S * SECOND_FLOPS / step_flops), 1), STRETCH)
+
+    def stopped(self, step: int) -> Interrupted:
+        """What is raised when somebody asked to stop, and a step is saved."""
+        return Interrupted(
+            f'training stopped after step {step}, which is saved',
+            where=self.checkpoint_dir,
+            do=f'the same command continues: {command.this_command()}',
+        )
 
 
 class Watch:
@@ -66,7 +84,8 @@ class Watch:
         self._best: Best | None = None
         self._history: list[CurvePoint] = []
         self._seconds_before = 0.0
-        self._select_every = stretches(len(watched.evaluation), watched.batch_size)
+        self._select_every = stretches(len(watched.evaluation), watched.batch_size, watched.stretch)
+        self._owes = False
         self._last: Scored | None = None
         self._saved_step = -1
         self._saved_at, self._saving_s = time.monotonic(), 0.0
@@ -77,6 +96,13 @@ class Watch:
         self._best, self._history, self._seconds_before = kept.best, list(kept.history), kept.seconds
         self._select_every = kept.select_every
         self._saved_step = kept.step
+        self._owes = kept.owes
+
+    def catch_up(self, step: int) -> None:
+        """Measure what was not measured any more when somebody asked to stop."""
+        if self._owes:
+            self._saved_step = -1
+            self._measured(step, None)
 
     def is_over(self, step: int) -> bool:
         """Whether there is nothing more to do."""
@@ -86,16 +112,27 @@ class Watch:
 
     def look_up(self, step: int, losses: Floats) -> None:
         """Called after each stretch of steps, with the training loss of each."""
-        at_the_end = step >= self._watched.max_steps
-        if at_the_end or step % self._select_every == 0:
-            if at_the_end or self._pace.due():
-                self._evaluate(step, losses)
-            else:
-                self._select(step)
+        self._measured(step, losses)
         now = time.monotonic()
         if now - self._saved_at > max(_SAVE_EVERY_S, _SAVING_SHARE * self._saving_s):
             with self._pace.evaluating():
                 self.save(step)
+
+    def _measured(self, step: int, losses: Floats | None) -> None:
+        """Measure both sets, or the evaluation set alone, when it is time to; asked to stop meanwhile, say so."""
+        at_the_end = step >= self._watched.max_steps
+        if not at_the_end and step % self._select_every:
+            return
+        try:
+            if at_the_end or self._pace.due():
+                self._evaluate(step, losses)
+            else:
+                self._select(step)
+        except quality.Stopped:
+            self._owes = True
+            self.save(step)
+            raise self._watched.stopped(step) from None
+        self._owes = False
 
     def save(self, step: int) -> None:
         """Write a checkpoint, and the curves up to here."""
@@ -112,6 +149,7 @@ class Watch:
             seconds=self._seconds,
             select_every=self._select_every,
             history=tuple(self._history),
+            owes=self._owes,
         )
         directory = self._watched.checkpoint_dir
         checkpoints.save(directory, kept)
@@ -121,6 +159,13 @@ class Watch:
 
     def finish(self, step: int) -> tuple[Scored, Scored]:
         """The best and the last weights, measured; everything is written when this returns."""
+        try:
+            return self._finished(step)
+        except quality.Stopped:
+            self.save(step)
+            raise self._watched.stopped(step) from None
+
+    def _finished(self, step: int) -> tuple[Scored, Scored]:
         if self._last is None or self._last.step != step:
             self._evaluate(step, None)
         self.save(step)
@@ -145,7 +190,7 @@ class Watch:
             of_eval = self._measure(watched.evaluation, with_auc=watched.learning.select_by == 'eval_auc')
             self._keep_if_best(step, of_eval)
             both = len(watched.train) + len(watched.evaluation)
-            cheap = self._select_every >= stretches(both, watched.batch_size)
+            cheap = self._select_every >= stretches(both, watched.batch_size, watched.stretch)
             of_train = self._measure(watched.train, with_auc=False) if cheap else None
             self._add_point(step, of_train, of_eval)
         if self._pace.selects_too_often():
@@ -178,8 +223,13 @@ class Watch:
             self._tell(line)
 
     def _measure(self, examples: ExampleSet, *, with_auc: bool = True) -> Quality:
+        alone = not self._watched.environment.nodes  # others would take a chief that leaves for a lost one
         return quality.measure(
-            self._network, examples, batch_size=self._watched.schedule.eval_batch_size, with_auc=with_auc
+            self._network,
+            examples,
+            batch_size=self._watched.schedule.eval_batch_size,
+            with_auc=with_auc,
+            stop=interrupts.requested if alone else None,
         )
 
     def _keep_if_best(self, step: int, of_eval: Quality) -> None:
@@ -215,7 +265,7 @@ class Watch:
             _log.info('%s', line)
 
 
-def stretches(examples: int, batch_size: int) -> int:
+def stretches(examples: int, batch_size: int, stretch: int = STRETCH) -> int:
     """After how many steps measuring so many examples takes no more than its share of the time."""
-    steps = examples / (_SCORES_A_STEP * _SELECTION_SHARE * batch_size)
-    return STRETCH * max(math.ceil(steps / STRETCH), 1)
+    steps = examples / (heads.TRAINING * _SELECTION_SHARE * batch_size)
+    return stretch * max(math.ceil(steps / stretch), 1)

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from tests.models import COLOURS, picture_bytes
+from tests.trainer.sets import embedded
 from trainer import agreement
+from trainer.embedded_set import EmbeddedSet
 from trainer.evaluation import ServingAgreement
 
 SHAPE = (4, 4, 3)
@@ -25,11 +27,15 @@ def pictures(directory: Path, count: int) -> list[str]:
     return [str(path) for path in paths]
 
 
+def rows(uris: list[str]) -> EmbeddedSet:
+    return embedded('eval', np.zeros((len(uris), 1)), uris=uris)
+
+
 def test_records_that_give_the_same_scores_agree_entirely(tmp_path: Path) -> None:
     uris = pictures(tmp_path, 5)
     scores = redness(np.stack([np.full(SHAPE, COLOURS[sorted(COLOURS)[row % 3]]) for row in range(5)]))
 
-    found = agreement.measure(uris, scores, SHAPE, redness)
+    found = agreement.measure(rows(uris), scores, SHAPE, redness)
 
     assert (found.pictures, found.unreadable, found.same_label) == (5, 0, 1.0)
     assert found.largest_difference == pytest.approx(0, abs=1e-6)
@@ -40,7 +46,7 @@ def test_differences_are_measured_picture_by_picture(tmp_path: Path) -> None:
     scores = redness(np.stack([np.full(SHAPE, COLOURS[name]) for name in sorted(COLOURS)]))
     scores[0] = [0.9, 0.1]  # the blue one, which is 30 / 255 red
 
-    found = agreement.measure(uris, scores, SHAPE, redness)
+    found = agreement.measure(rows(uris), scores, SHAPE, redness)
 
     assert found.same_label == pytest.approx(2 / 3)
     assert found.largest_difference == pytest.approx(0.9 - 30 / 255, abs=1e-6)
@@ -58,7 +64,7 @@ def test_two_hundred_pictures_are_read_and_those_that_are_gone_are_counted(tmp_p
         scored.append(len(pixels))
         return redness(pixels)
 
-    found = agreement.measure(uris, np.zeros((230, 2), np.float32), SHAPE, score)
+    found = agreement.measure(rows(uris), np.zeros((230, 2), np.float32), SHAPE, score)
 
     assert found.pictures == 200
     assert 0 < found.unreadable <= 24
@@ -66,6 +72,6 @@ def test_two_hundred_pictures_are_read_and_those_that_are_gone_are_counted(tmp_p
 
 
 def test_without_a_readable_picture_nothing_is_claimed() -> None:
-    found = agreement.measure(['/gone/1.jpg'], np.zeros((1, 2), np.float32), SHAPE, redness)
+    found = agreement.measure(rows(['/gone/1.jpg']), np.zeros((1, 2), np.float32), SHAPE, redness)
 
     assert found == ServingAgreement(0, 1, None, None, None)

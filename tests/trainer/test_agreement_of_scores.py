@@ -15,7 +15,8 @@ from preprocess.engines import load_engine
 from preprocess.records import Record, RecordWriter
 from tests.models import LABELS, noise_bytes, random_head, tiny_encoder
 from trainer.export import ModelParts, write_model
-from trainer.heads import HeadSpec, TrainedHead
+from trainer.head_spec import HeadSpec
+from trainer.heads import TrainedHead
 
 SHARED = Path(__file__).parents[3] / 'shared'
 

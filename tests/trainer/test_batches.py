@@ -19,7 +19,7 @@ def batches(request, tmp_path, monkeypatch):
     streamed = request.param != 'memory'
     if request.param == 'stream':
         # Windows of 4 rows, pieces of 2 batches.
-        monkeypatch.setattr(stream, 'WINDOW_BYTES', 4 * 4 * 2)
+        monkeypatch.setattr(stream, 'BLOCK_BYTES', 4 * 4 * 2)
         monkeypatch.setattr(stream, '_CALL_BYTES', 2 * 5 * 4 * 2)
     vectors = np.stack([np.arange(_ROWS), np.zeros(_ROWS)], axis=1)
     labels = [() if row % 10 == 9 else (row % 2,) for row in range(_ROWS)]
@@ -32,7 +32,7 @@ def _numbers(batches, first, last):
     """The numbers of the records of each step, whose targets are checked on the way."""
     steps = []
     for work in batches.steps(first, last):
-        values = tf.gather(work.embeddings, work.indices).numpy()[:, :, 0].astype(int)
+        values = tf.gather(work.values, work.indices).numpy()[:, :, 0].astype(int)
         np.testing.assert_array_equal(tf.gather(work.targets, work.indices), values % 2)
         steps += values.tolist()
     return steps

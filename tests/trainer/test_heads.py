@@ -3,7 +3,9 @@ import pytest
 import tensorflow as tf
 
 from trainer import config, heads
-from trainer.heads import HeadSpec, TrainedHead
+from trainer.head_spec import HeadSpec
+from trainer.heads import TrainedHead
+from trainer.layers import AS_IT_IS, Mode
 
 _SPEC = HeadSpec(input_size=3, classes=2, hidden_units=4)
 
@@ -43,14 +45,16 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others():
 
 def test_drop_out_acts_on_the_hidden_layer():
     weights = [tf.constant(w) for w in heads.initial_weights(_SPEC, 0)]
-    nothing_left = heads.logits(_SPEC, weights, tf.ones((1, 3)), drop=tf.zeros_like)
+    nothing = Mode(drop=lambda values, _: tf.zeros_like(values))
+    nothing_left = heads.logits(_SPEC, weights, tf.ones((1, 3)), mode=nothing)
     np.testing.assert_array_equal(nothing_left, [[0, 0]])
 
 
 def test_plain_softmax_has_nothing_to_drop():
     spec = HeadSpec(input_size=3, classes=2, hidden_units=0)
     weights = [tf.constant(w) for w in heads.initial_weights(spec, 0)]
-    dropped, kept = (heads.logits(spec, weights, tf.ones((1, 3)), drop=drop) for drop in (tf.zeros_like, tf.identity))
+    nothing = Mode(drop=lambda values, _: tf.zeros_like(values))
+    dropped, kept = (heads.logits(spec, weights, tf.ones((1, 3)), mode=mode) for mode in (nothing, AS_IT_IS))
     np.testing.assert_array_equal(dropped, kept)
 
 

@@ -43,7 +43,7 @@ def config(tmp_path):
 
 def test_the_manifests_say_what_is_learnt(config, tmp_path):
     found = inputs.find(config)
-    assert (found.labels, found.multi_label, found.vector_size) == (_LABELS, False, 6)
+    assert (found.labels, found.multi_label) == (_LABELS, False)
     assert found.encoder_dir == str(tmp_path / 'encoder')
     assert '"labels"' in found.manifest_json
 
@@ -127,7 +127,7 @@ def test_an_encoder_that_is_gone_is_missed_before_training(config, tmp_path):
 def test_an_encoder_of_another_size_than_the_embeddings_is_refused(tmp_path):
     pattern = raw_records.write(tmp_path, 'set', *raw_records.clusters(6))
     config = TrainConfig(train_data_paths=(pattern,), eval_data_paths=(pattern,), output_path=str(tmp_path / 'out'))
-    with pytest.raises(InputError, match='embeddings have 8 numbers, the vectors of the encoder tiny 6'):
+    with pytest.raises(InputError, match='records have 8 numbers each, the vectors of the encoder tiny 6'):
         reading.read(config, inputs.find(config), models.tiny_encoder(tmp_path / 'encoder'))
 
 
@@ -135,5 +135,5 @@ def test_embeddings_of_two_sizes_are_refused(tmp_path):
     train = raw_records.write(tmp_path, 'train', *raw_records.clusters(6))
     evaluation = raw_records.write(tmp_path, 'eval', np.zeros((2, 5)), [(0,), (1,)])
     config = TrainConfig(train_data_paths=(train,), eval_data_paths=(evaluation,), output_path=str(tmp_path / 'out'))
-    with pytest.raises(InputError, match='have 8 numbers, the evaluation embeddings 5'):
+    with pytest.raises(InputError, match='have 8 numbers each, the evaluation records 5'):
         reading.read(config, inputs.find(config), None)

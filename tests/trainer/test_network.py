@@ -6,7 +6,7 @@ from trainer import config
 from trainer.batches import Work
 from trainer.checkpoints import Snapshot
 from trainer.class_weights import Weights
-from trainer.heads import HeadSpec
+from trainer.head_spec import HeadSpec
 from trainer.network import Network, Recipe
 from trainer.optimizers import OPTIMIZERS
 

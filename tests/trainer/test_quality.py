@@ -8,7 +8,7 @@ from tests.trainer import raw_records
 from trainer import classes, data, quality
 from trainer.class_weights import Weights
 from trainer.classes import Classes
-from trainer.heads import HeadSpec
+from trainer.head_spec import HeadSpec
 from trainer.network import Network, Recipe
 from trainer.result import Quality
 
@@ -28,7 +28,7 @@ def _measured(tmp_path, labels, *, told_apart=_ABC, weights=None, **how):
     network = Network(recipe, tf.distribute.get_strategy())
     if weights is not None:
         network.use(weights)
-    everything = np.concatenate([values.numpy() for _, values in examples.batches(1024)])
+    everything = np.concatenate([values.numpy() for _, values in examples.whole().batches(1024)])
     _, scores = network.score(tf.constant(everything), examples.targets)
     return quality.measure(network, examples, batch_size=how.get('batch_size', 1024)), scores[examples.rows], examples
 

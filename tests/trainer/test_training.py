@@ -265,7 +265,7 @@ def test_early_stopping_ends_a_training_that_gets_no_better(config, tmp_path):
 
 def test_a_set_too_large_for_memory_trains_to_the_same_quality(config, monkeypatch, capsys):
     monkeypatch.setattr(data, 'fits_in_memory', lambda size: False)
-    monkeypatch.setattr(stream, 'WINDOW_BYTES', 16 * raw_records.WIDTH * 4)
+    monkeypatch.setattr(stream, 'BLOCK_BYTES', 16 * raw_records.WIDTH * 4)
     result = training.train(config)
     assert 'read from disk each time' in capsys.readouterr().err
     assert result.chosen.eval.accuracy > 0.9
