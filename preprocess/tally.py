@@ -5,7 +5,6 @@ Files serve threads, processes and machines alike. The counts are for showing: a
 
 import json
 import logging
-import math
 import time
 import uuid
 from collections import Counter
@@ -36,7 +35,6 @@ class Tally:
         self._is_remote = files.is_remote(directory)
         self._look_every_s = REMOTELY_EVERY_S if self._is_remote else 0.0
         self._write_every_s = REMOTELY_EVERY_S if self._is_remote else WRITE_EVERY_S
-        self._put_at = -math.inf
         self._stop = False
 
     def add(self, **counts: int) -> None:
@@ -48,10 +46,8 @@ class Tally:
     def write(self) -> None:
         """Bring the file up to date."""
         self._wrote = self._clock()
-        # Services take one write of an object a second.
-        is_too_soon = self._is_remote and self._clock() - self._put_at < WRITE_EVERY_S
-        if self._counts != self._written and not is_too_soon:
-            self._written, self._put_at = Counter(self._counts), self._clock()
+        if self._counts != self._written:
+            self._written = Counter(self._counts)
             try:
                 files.write_atomic(self._path, json.dumps(self._counts).encode())
             except (OSError, Failure) as error:
@@ -59,13 +55,9 @@ class Tally:
                 _log.warning('%s not written: %s', self._path, error)
 
     def close(self) -> None:
-        """Write the last counts, unless the driver is done and has cleared the directory away already."""
-        try:
-            if not self._is_remote or files.is_dir(self._directory):
-                self._put_at = -math.inf
-                self.write()
-        except (OSError, Failure) as error:
-            _log.warning('%s not written: %s', self._path, error)
+        """Write the last counts; on a network not, where they would come after the driver has cleared them away."""
+        if not self._is_remote:
+            self.write()
 
     def should_stop(self) -> bool:
         """Whether the driver asked for an orderly stop."""

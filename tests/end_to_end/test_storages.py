@@ -16,12 +16,15 @@ import pytest
 
 import pipeline
 from predict.model import load
-from preprocess import files, log_files, records
+from preprocess import files, log_files, records, retries
+from preprocess.failures import RunFailed
 from preprocess.record_sets import find_records
+from preprocess.retries import Patience
 from tests.end_to_end.conftest import Finished
 from tests.fakes.fixtures import BUCKET, gcs_environment, storage
 from tests.fakes.gcs import FakeGcs
 from tests.fakes.interception import Interception
+from tests.preprocess.portable import job_server
 
 ROOT = Path(__file__).parents[2]
 
@@ -190,3 +193,42 @@ def test_a_command_of_its_own_trains_on_the_bucket_and_leaves_its_log(
     assert 'training on' in files.read_text(files.join(out, 'log.txt'))
     # What was near is gone with the process.
     assert list(tmp_path.iterdir()) == []
+
+
+def same_as_local(out: str, there: OnStorage, finished: Finished) -> bool:
+    """Whether records and predictions are those of the local run."""
+    for side in ('train', 'eval'):
+        local = learnt_from(str(finished.out / 'preprocessed' / side), str(finished.pictures))
+        if learnt_from(files.join(out, 'preprocessed', side), there.pictures) != local:
+            return False
+    said = files.read_text(files.join(out, 'eval', 'predictions.csv')).replace(there.pictures, str(finished.pictures))
+    return said == (finished.out / 'eval' / 'predictions.csv').read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('there', ['gs'], indirect=True)
+def test_two_workers_elsewhere_come_to_the_same(there: OnStorage, finished: Finished, tmp_path: Path) -> None:
+    with job_server(tmp_path / 'server') as beam_args:
+        out = there.out + ' by workers elsewhere'
+        run(there.pictures, out, (*finished.flags, *beam_args, '--direct_num_workers=2'))
+    assert same_as_local(out, there, finished)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('there', ['gs'], indirect=True)
+def test_a_tenth_of_all_requests_may_fail(there: OnStorage, finished: Finished, gcs_server: FakeGcs) -> None:
+    out = there.out + ' over a bad network'
+    with gcs_server.failing(0.1, seed=7) as faults:
+        run(there.pictures, out, finished.flags)
+    assert faults.done.total() > 50 and len(faults.done) == 6
+    assert same_as_local(out, there, finished)
+
+
+@pytest.mark.parametrize('there', ['gs'], indirect=True)
+def test_when_all_requests_fail_three_lines_say_so(
+    there: OnStorage, gcs_server: FakeGcs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retries, 'PATIENCE', Patience(0.01, 0.05, 0.3))
+    with gcs_server.failing(1.0), pytest.raises(RunFailed, match='the storage does not answer') as raised:
+        run(there.pictures, there.out + ' never', ())
+    assert raised.value.exit_code == 5 and raised.value.lines().count('\n') == 2

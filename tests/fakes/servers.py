@@ -52,12 +52,10 @@ class Answer:
 class ApiError(Exception):
     """An error as Google's services word it."""
 
-    def __init__(self, status: int, message: str, reason: str = '') -> None:
+    def __init__(self, code: int, message: str, reason: str = '', **more: object) -> None:
         super().__init__(message)
-        self.answer = Answer.of(
-            {'error': {'code': status, 'message': message, 'errors': [{'reason': reason, 'message': message}]}},
-            status=status,
-        )
+        said = {'code': code, 'message': message, 'errors': [{'reason': reason, 'message': message}], **more}
+        self.answer = Answer.of({'error': said}, status=code)
 
 
 class FakeServer:
@@ -114,6 +112,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         """Not a word: the tests' output is for the tests."""
+
+    def handle_expect_100(self) -> bool:
+        """Tell a client that asks before it sends a body, at once: it waits for a second."""
+        go_on = super().handle_expect_100()
+        self.wfile.flush()
+        return go_on
 
     def _serve(self) -> None:
         url = urlsplit(self.path)

@@ -1,5 +1,7 @@
 """The embedding job with everything on gs://: the records of a local run, whatever the network does."""
 
+import csv
+import io
 import json
 import uuid
 from pathlib import Path
@@ -17,8 +19,11 @@ from tests.fakes.fixtures import BUCKET, gcs_environment
 from tests.fakes.gcs import FakeGcs
 from tests.preprocess.fakes import FAKE, draw, model_dir
 from tests.preprocess.portable import job_server
+from tests.preprocess.test_objects import ODD as ALL_ODD
 
 PICTURES = 90
+# Storages on the network aren't asked whether a file has the name of a stretch of video.
+ODD = [name for name in ALL_ODD if '#t=' not in name]
 
 
 @pytest.fixture(scope='module')
@@ -74,6 +79,7 @@ def test_the_records_are_those_of_a_local_run_and_nothing_else_is_left(there: st
     assert not [one.uri for one in files.list_dir(f'{there}/out', recursive=True) if '/.' in one.uri]
 
 
+@pytest.mark.slow
 def test_a_second_run_asks_for_no_picture(there: str, gcs: FakeGcs, expected) -> None:
     embed(there, f'{there}/out')
     asked: list[str] = []
@@ -83,6 +89,7 @@ def test_a_second_run_asks_for_no_picture(there: str, gcs: FakeGcs, expected) ->
     assert not [path for path in asked if '.png' in path and 'alt=media' in path]
 
 
+@pytest.mark.slow
 def test_rows_of_a_local_csv_may_be_anywhere(data: Path, there: str, tmp_path: Path, expected) -> None:
     rows = [
         f'{there if number % 2 else data}/pics/{number:05d}.png,{("cat", "dog")[number % 2]}' for number in range(90)
@@ -111,6 +118,7 @@ def test_a_picture_that_fails_for_ever_costs_its_row_alone(there: str, gcs: Fake
     assert len(learnt_from(f'{there}/out')) == PICTURES - 1
 
 
+@pytest.mark.slow
 def test_a_storage_that_goes_down_ends_the_run_and_what_was_done_is_kept(
     there: str, gcs: FakeGcs, expected, monkeypatch
 ) -> None:
@@ -132,12 +140,40 @@ def test_nothing_is_begun_where_nothing_answers(there: str, gcs: FakeGcs, monkey
         embed(there, f'{there}/out')
 
 
-def test_forbidden_pictures_and_buckets_are_told_by_name(there: str, gcs: FakeGcs) -> None:
+def test_what_can_not_be_read_is_rejected_for_its_reason(there: str, gcs: FakeGcs) -> None:
+    files.write_atomic(f'{there}/pics/00004.png', b'')
+    files.delete(f'{there}/pics/00005.png')
+    files.write_atomic(f'{there}/pics/00005.png/below.png', b'')
     gcs.objects.forbidden.append(f'{there}/pics/00003'.removeprefix('gs://'))
-    manifest = embed(there, f'{there}/out')
-    assert manifest.rejects_by_reason == {'forbidden': 1, 'missing': 1}
+    embed(there, f'{there}/out', max_reject_fraction=0.1)
+    rejects = map(json.loads, files.read_text(f'{there}/out/rejects.train.jsonl').splitlines())
+    assert {files.name(one['uri']): one['reason'] for one in rejects} == {
+        '00003.png': 'forbidden',
+        '00004.png': 'empty-file',
+        '00005.png': 'is-a-directory',
+        'gone.png': 'missing',
+    }
+
+
+def test_an_output_that_can_not_be_written_is_told_before_anything_is_done(there: str, gcs: FakeGcs) -> None:
     with pytest.raises(InputError, match='there is no such bucket'):
         embed(there, 'gs://no-such-bucket/out')
+    gcs.objects.forbidden.append(f'{there}/out'.removeprefix('gs://'))
+    with pytest.raises(PermissionError, match='forbidden: .* does not have storage.objects access'):
+        embed(there, f'{there}/out')
+
+
+def test_paths_are_used_as_they_are_written(there: str, data: Path) -> None:
+    for number, name in enumerate(ODD):
+        files.copy(f'{data}/pics/{number:05d}.png', f'{there}/odd/{name}')
+    text = io.StringIO()
+    csv.writer(text).writerows([f'odd/{name}', 'cat'] for name in ODD)
+    files.write_atomic(f'{there}/train.csv', text.getvalue().encode())
+    embed(there, f'{there}/out')
+    shards = find_records([f'{there}/out/train']).shards
+    made = {record.image_uri for shard in shards for record in records.read(shard.path)}
+    assert made == {f'{there}/odd/{name}' for name in ODD}
+    assert len(ODD) >= 20
 
 
 @pytest.fixture(scope='module')
@@ -156,6 +192,7 @@ def test_two_workers_elsewhere_make_the_same_records(there: str, portable, expec
     assert not [one.uri for one in files.list_dir(f'{there}/out', recursive=True) if '/.' in one.uri]
 
 
+@pytest.mark.slow
 def test_two_workers_elsewhere_write_every_row_over_a_bad_network(there: str, portable, gcs: FakeGcs, expected) -> None:
     with gcs.failing(0.1, seed=6) as faults:
         embed(there, f'{there}/out', *portable)

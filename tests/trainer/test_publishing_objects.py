@@ -67,7 +67,7 @@ def test_what_is_no_model_is_not_replaced(place: str) -> None:
         write(f'{place}/pictures', 'one')
 
 
-@pytest.mark.parametrize('keep_previous', [False, True])
+@pytest.mark.parametrize('keep_previous', [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_killed_at_any_request_it_is_whole_or_absent_and_the_next_one_is_whole(
     gcs: FakeGcs, monkeypatch: pytest.MonkeyPatch, keep_previous: bool
 ) -> None:
