@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-CODE := setup.py pipeline.py preprocess trainer predict scripts tests benchmarks
+CODE := setup.py $(wildcard pipeline*.py) preprocess trainer predict scripts tests benchmarks
 # Two processes and no more: the tests start workers and servers of their own.
 PYTEST := TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest -n 2 --dist loadfile
 

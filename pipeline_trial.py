@@ -1,0 +1,62 @@
+"""pipeline.py --dry_run: every input checked, a few pictures through every stage, and what the full run will take."""
+
+import argparse
+import dataclasses
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+
+import pipeline_demo
+from pipeline_stages import PipelineConfig, Run, make_documents, make_model, make_records, make_report, sets_of
+from preprocess import command, files
+from preprocess.documents import DocsResult
+from preprocess.progress import say, unsaid
+from trainer import config as training_config
+
+TRIAL_PICTURES = 32
+TRIAL_STEPS = (20, 220)
+
+
+def dry_run(config: PipelineConfig, flags: argparse.Namespace, beam_args: Sequence[str]) -> list[str]:
+    """Check every input, run a few pictures through every stage, and say what the full run will take."""
+    with tempfile.TemporaryDirectory(prefix='headlight-dry-run-') as scratch:
+        source = files.join(scratch, 'demo', 'pictures') if flags.demo else config.input_path
+        trial = dataclasses.replace(config, output_dir=scratch, input_path=source, limit=TRIAL_PICTURES)
+        run = Run(trial, flags, beam_args, {})
+        command.log_to(files.join(scratch, 'log.txt'), verbosity=flags.verbosity)
+        if flags.demo and source:
+            pipeline_demo.draw(source, per_class=pipeline_demo.DEMO_PICTURES_PER_CLASS, seed=flags.seed)
+        return _forecast(run, make_documents(run), steps=flags.max_steps or training_config.DEFAULT_MAX_STEPS)
+
+
+def _forecast(run: Run, documents: DocsResult | None, *, steps: int) -> list[str]:
+    from preprocess import forecast
+
+    everything = sets_of(dataclasses.replace(run, config=dataclasses.replace(run.config, limit=None)), documents)
+    stocks = {side: forecast.take_stock(one) for side, one in everything.items()}
+    limit = run.flags.max_reject_fraction
+    lines = [
+        line for side, stock in stocks.items() for line in forecast.stock_lines(side, stock, max_reject_fraction=limit)
+    ]
+    say(f'running {TRIAL_PICTURES} pictures through every stage')
+    begun = time.monotonic()
+    with unsaid():
+        records = make_records(run, documents)
+        step_s = _try_training(run, records)
+    overhead_s = time.monotonic() - begun
+    pictures = sum(len(stock.rows) for stock in stocks.values())
+    side, largest = max(stocks.items(), key=lambda item: len(item[1].rows), default=('', None))
+    pace = forecast.pace(records[side], largest) if largest else None
+    training_s = step_s * steps
+    return [*lines, *forecast.time_lines(pictures, pace, overhead_s=overhead_s, training_s=training_s, steps=steps)]
+
+
+def _try_training(run: Run, records: Mapping[str, str]) -> float:
+    """A short training and a longer one, the model evaluated; the seconds a step takes."""
+    seconds = []
+    for run.flags.max_steps in TRIAL_STEPS:
+        begun = time.monotonic()
+        model_dir = run.config.pretrained_model or make_model(run, records)
+        seconds.append(time.monotonic() - begun)
+    make_report(run, records, model_dir)
+    return max(seconds[1] - seconds[0], 0) / (TRIAL_STEPS[1] - TRIAL_STEPS[0])
