@@ -20,6 +20,7 @@ COMMANDS = {
     'preprocess.ranges': ['-m', 'preprocess.ranges'],
     'trainer.task': ['-m', 'trainer.task'],
     'trainer.evaluate': ['-m', 'trainer.evaluate'],
+    'trainer.baseline': ['-m', 'trainer.baseline'],
     'trainer.export': ['-m', 'trainer.export'],
     'predict.local': ['-m', 'predict.local'],
     'predict.images_to_json': ['-m', 'predict.images_to_json'],

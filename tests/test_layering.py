@@ -24,6 +24,7 @@ ENTRY_POINTS = {
     'preprocess.ranges',
     'trainer.task',
     'trainer.evaluate',
+    'trainer.baseline',
     'trainer.export',
     'predict.local',
     'predict.images_to_json',
@@ -113,6 +114,7 @@ def test_the_package_files_stay_empty() -> None:
     [
         ('trainer.task', {'apache_beam', 'tensorflow', 'predict'}),
         ('trainer.evaluate', {'apache_beam', 'tensorflow', 'sklearn', 'matplotlib', 'predict'}),
+        ('trainer.baseline', {'apache_beam', 'tensorflow', 'sklearn', 'matplotlib', 'predict', 'av'}),
         ('predict.local', {'apache_beam', 'tensorflow', 'trainer'}),
         ('predict.images_to_json', {'apache_beam', 'tensorflow', 'trainer'}),
         ('predict.web', {'apache_beam', 'tensorflow', 'trainer', 'starlette', 'uvicorn'}),

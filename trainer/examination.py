@@ -140,7 +140,7 @@ def _notices(results: Mapping[str, SetResult], shared: Leakage | None, again: Se
     for result in results.values():
         yield from notices.of_set(result)
     for overlap in shared.overlaps if shared else ():
-        yield from notices.of_overlap(overlap)
+        yield from notices.of_overlap(overlap, unit=results[EVAL].unit)
     if again:
         yield from notices.of_agreement(again)
 

@@ -45,7 +45,11 @@ class Moments:
 
     def by_video(self) -> Iterator[tuple[str, Ints]]:
         """The rows of each recording in the order of their times; recordings by name."""
-        names = np.array(self.videos, object)
-        for video in sorted({*self.videos} - {''}):
-            rows = np.flatnonzero(names == video)
-            yield video, rows[np.lexsort((self.frames[rows], self.times[rows]))]
+        names = sorted({*self.videos})
+        numbers = {video: number for number, video in enumerate(names)}
+        of = np.fromiter((numbers[video] for video in self.videos), np.int64, len(self.videos))
+        ordered = np.lexsort((self.frames, self.times, of))
+        borders = np.searchsorted(of[ordered], np.arange(len(names) + 1))
+        for number, video in enumerate(names):
+            if video:
+                yield video, ordered[borders[number] : borders[number + 1]]

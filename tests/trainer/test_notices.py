@@ -47,6 +47,15 @@ def test_of_footage_the_intervals_are_called_too_narrow() -> None:
     )
 
 
+def test_frames_that_look_alike_may_have_other_labels() -> None:
+    overlap = replace(NOTHING_SHARED, contradicting=2, groups=1, group_examples=('tank',))
+
+    assert [*notices.of_overlap(overlap, unit='frame')] == [
+        '1 group is in both the train and the eval set (tank): the figures say little about new groups.'
+    ]
+    assert len([*notices.of_overlap(overlap, unit='picture')]) == 2
+
+
 def test_a_label_without_pictures_is_named() -> None:
     assert 'No picture of the eval set has the label dog, fox.' in said(result(wrong=set(), rows=1))
 
