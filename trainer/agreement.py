@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from preprocess.timelines import Timeline
 from preprocess.video_reader import VideoReader
 from trainer.embedded_set import EmbeddedSet
 from trainer.evaluation import ServingAgreement
-from trainer.metrics import Floats
+from trainer.metrics import Bools, Floats
 
 PICTURES = 200
 # Where pictures were moved away since they were embedded, not every one of a million is looked for.
@@ -31,40 +31,66 @@ _FRAME = re.compile(r'(?s)(?P<video>.+)#frame=(?P<number>\d+)')
 
 
 def measure(
-    rows: EmbeddedSet,
-    scores: Floats,
+    sets: Iterable[tuple[EmbeddedSet, Callable[[], Floats]]],
     shape: Shape,
     score_pixels: Callable[[Pixels], Floats],
     preparation: Mapping[str, Json] | None = None,
 ) -> ServingAgreement:
-    """Score rows of 200 pictures (all, where there are fewer) through the whole model; `scores` are their records'."""
-    read: dict[int, Pixels] = {}
-    unreadable = pictures = 0
+    """Score 200 pictures through the whole model, beside the scores of their records.
+
+    Those of the first set come first; where it has fewer, the next ones fill up.
+    """
+    compared = _Compared(score_pixels)
     of_row = _Pictures(shape, Preparation.from_json(preparation) if preparation else NOTHING)
-    with Progress('scoring pictures again', total=min(PICTURES, len(rows)), unit='pictures') as progress:
+    with Progress('scoring pictures again', total=PICTURES, unit='pictures') as progress:
+        for rows, scores in sets:
+            if compared.pictures >= PICTURES:
+                break
+            compared.look(rows, scores, of_row, progress)
+    return compared.result()
+
+
+class _Compared:
+    """Pictures scored again, and how far that is from what their records gave."""
+
+    def __init__(self, score_pixels: Callable[[Pixels], Floats]) -> None:
+        self._score_pixels = score_pixels
+        self.pictures = self._unreadable = 0
+        self._same: list[Bools] = []
+        self._differences: list[Floats] = []
+
+    def look(self, rows: EmbeddedSet, scores: Callable[[], Floats], of_row: '_Pictures', progress: Progress) -> None:
+        """Take rows of a set until there are pictures enough."""
+        read: dict[int, Pixels] = {}
         for row in _sample(rows.uris):
+            if self.pictures >= PICTURES:
+                break
             pixels = of_row.read(rows.source.frames(row) if rows.source else [rows.uris[row]])
             if pixels is None:
-                unreadable += 1
+                self._unreadable += 1
                 continue
             read[row] = pixels
-            pictures += len(pixels)
-            progress.update(pictures, failed=unreadable)
-            if pictures >= PICTURES:
-                break
+            self.pictures += len(pixels)
+            progress.update(self.pictures, failed=self._unreadable)
         is_clip = rows.source is not None and rows.source.length is not None
-        again = _scored(list(read.values()), score_pixels, is_clip=is_clip)
-    if again is None:
-        return ServingAgreement(0, unreadable, None, None, None)
-    before = scores[list(read)]
-    difference = np.abs(again - before)
-    return ServingAgreement(
-        pictures=pictures,
-        unreadable=unreadable,
-        same_label=float(np.mean(again.argmax(axis=1) == before.argmax(axis=1))),
-        largest_difference=float(difference.max()),
-        mean_difference=float(difference.mean()),
-    )
+        again = _scored(list(read.values()), self._score_pixels, is_clip=is_clip)
+        if again is not None:
+            before = scores()[list(read)]
+            self._same.append(again.argmax(axis=1) == before.argmax(axis=1))
+            self._differences.append(np.abs(again - before))
+
+    def result(self) -> ServingAgreement:
+        """All of it together."""
+        if not self._same:
+            return ServingAgreement(0, self._unreadable, None, None, None)
+        differences = np.concatenate(self._differences)
+        return ServingAgreement(
+            pictures=self.pictures,
+            unreadable=self._unreadable,
+            same_label=float(np.mean(np.concatenate(self._same))),
+            largest_difference=float(differences.max()),
+            mean_difference=float(differences.mean()),
+        )
 
 
 def _sample(uris: Sequence[str]) -> list[int]:

@@ -61,7 +61,7 @@ def examine(
     yardsticks = _yardsticks(model, sets, question)
     results = {name: one.result(yardsticks, twins.get(name)) for name, one in scored.items()}
     _stop_if_asked()
-    again = _agreement(model, sets[EVAL].found, scored[EVAL])
+    again = _agreement(model, sets, scored[EVAL])
     told = tuple(_accounts(model, sets))
     return Examination(
         model=model,
@@ -109,15 +109,22 @@ def _yardsticks(model: ExportedModel, sets: Mapping[str, Loaded], question: Ques
     return Yardsticks(counts, 'of the eval set, for want of the training set', None)
 
 
-def _agreement(model: ExportedModel, found: RecordSet, scored: ScoredSet) -> ServingAgreement | None:
-    """Needed where the records were not made by the graph, at the precision, that the model holds."""
+def _agreement(model: ExportedModel, sets: Mapping[str, Loaded], scored: ScoredSet) -> ServingAgreement | None:
+    """Needed where the records were not made by the graph, at the precision, that the model holds.
+
+    The training set's pictures fill up where the eval set is small.
+    """
+    found = sets[EVAL].found
     made_by = found.encoder
     if made_by is None or model.picture_shape is None:
         return None
     if model.looks_at_frames or (made_by.engine, made_by.precision) == ('tensorflow', 'float32'):
         return None  # equal to 1e-5 by construction
+    looked_at = [(scored.rows, lambda: scored.scores)]
+    if train := sets.get(TRAIN):
+        looked_at.append((train.rows, lambda: model.scores(train.rows, train.found)))
     preparation = found.manifests[0].preparation
-    return agreement.measure(scored.rows, scored.scores, model.picture_shape, model.score_pixels, preparation)
+    return agreement.measure(looked_at, model.picture_shape, model.score_pixels, preparation)
 
 
 def _accounts(model: ExportedModel, sets: Mapping[str, Loaded]) -> Iterator[Account]:

@@ -35,7 +35,7 @@ def test_records_that_give_the_same_scores_agree_entirely(tmp_path: Path) -> Non
     uris = pictures(tmp_path, 5)
     scores = redness(np.stack([np.full(SHAPE, COLOURS[sorted(COLOURS)[row % 3]]) for row in range(5)]))
 
-    found = agreement.measure(rows(uris), scores, SHAPE, redness)
+    found = agreement.measure([(rows(uris), lambda: scores)], SHAPE, redness)
 
     assert (found.pictures, found.unreadable, found.same_label) == (5, 0, 1.0)
     assert found.largest_difference == pytest.approx(0, abs=1e-6)
@@ -46,7 +46,7 @@ def test_differences_are_measured_picture_by_picture(tmp_path: Path) -> None:
     scores = redness(np.stack([np.full(SHAPE, COLOURS[name]) for name in sorted(COLOURS)]))
     scores[0] = [0.9, 0.1]  # the blue one, which is 30 / 255 red
 
-    found = agreement.measure(rows(uris), scores, SHAPE, redness)
+    found = agreement.measure([(rows(uris), lambda: scores)], SHAPE, redness)
 
     assert found.same_label == pytest.approx(2 / 3)
     assert found.largest_difference == pytest.approx(0.9 - 30 / 255, abs=1e-6)
@@ -64,14 +64,29 @@ def test_two_hundred_pictures_are_read_and_those_that_are_gone_are_counted(tmp_p
         scored.append(len(pixels))
         return redness(pixels)
 
-    found = agreement.measure(rows(uris), np.zeros((230, 2), np.float32), SHAPE, score)
+    found = agreement.measure([(rows(uris), lambda: np.zeros((230, 2), np.float32))], SHAPE, score)
 
     assert found.pictures == 200
     assert 0 < found.unreadable <= 24
     assert set(scored) == {32}  # one fixed size
 
 
+def test_pictures_of_the_next_set_fill_up_and_are_scored_only_then(tmp_path: Path) -> None:
+    uris = pictures(tmp_path, 210)
+    right = redness(np.stack([np.full(SHAPE, COLOURS[sorted(COLOURS)[row % 3]]) for row in range(210)]))
+    small, large = (rows(uris[:6]), lambda: 1 - right[:6]), (rows(uris[6:]), lambda: right[6:])
+
+    found = agreement.measure([small, large], SHAPE, redness)
+    assert (found.pictures, found.same_label) == (200, pytest.approx(194 / 200))
+
+    def never() -> np.ndarray:
+        raise AssertionError('nobody asked for these')
+
+    enough = agreement.measure([(rows(uris), lambda: right), (rows(uris), never)], SHAPE, redness)
+    assert (enough.pictures, enough.same_label) == (200, 1.0)
+
+
 def test_without_a_readable_picture_nothing_is_claimed() -> None:
-    found = agreement.measure(rows(['/gone/1.jpg']), np.zeros((1, 2), np.float32), SHAPE, redness)
+    found = agreement.measure([(rows(['/gone/1.jpg']), lambda: np.zeros((1, 2), np.float32))], SHAPE, redness)
 
     assert found == ServingAgreement(0, 1, None, None, None)
