@@ -182,14 +182,17 @@ def _provenance(run: Run, documents: DocsResult | None, side: str, *, is_first: 
 def _limits(inputs: Mapping[str, str], limit: int | None, image_root: str | None) -> dict[str, int]:
     """--limit divided over the sets in proportion to their rows; none without a limit."""
     from preprocess import rows, subsets
+    from preprocess.rows import Row
 
     if limit is None:
         return {}
-    sizes = {
-        side: sum(1 for path in rows.expand_inputs(spec) for _ in rows.read_csv(path, image_root=image_root))
-        for side, spec in inputs.items()
-    }
-    return subsets.shares(sizes, limit)
+    sizes, has_footage = Counter[str](), False
+    for side, spec in inputs.items():
+        for row in (row for path in rows.expand_inputs(spec) for row in rows.read_csv(path, image_root=image_root)):
+            sizes[side] += 1
+            has_footage = has_footage or (isinstance(row, Row) and row.is_footage)
+    # A row of footage may give any number of frames.
+    return subsets.shares(sizes, limit, at_most_all=not has_footage)
 
 
 def _embedding(run: Run) -> EmbeddingConfig:

@@ -5,13 +5,19 @@ import dataclasses
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import pipeline_demo
 from pipeline_stages import PipelineConfig, Run, make_documents, make_model, make_records, make_report, sets_of
-from preprocess import command, files
+from preprocess import command, files, options
 from preprocess.documents import DocsResult
+from preprocess.options import EmbeddingConfig
 from preprocess.progress import say, unsaid
 from trainer import config as training_config
+
+if TYPE_CHECKING:
+    from preprocess.footage_forecast import FootageStock
+    from preprocess.forecast import Stock
 
 TRIAL_PICTURES = 32
 TRIAL_STEPS = (20, 220)
@@ -30,7 +36,7 @@ def dry_run(config: PipelineConfig, flags: argparse.Namespace, beam_args: Sequen
 
 
 def _forecast(run: Run, documents: DocsResult | None, *, steps: int) -> list[str]:
-    from preprocess import forecast
+    from preprocess import footage_forecast, forecast
 
     everything = sets_of(dataclasses.replace(run, config=dataclasses.replace(run.config, limit=None)), documents)
     stocks = {side: forecast.take_stock(one) for side, one in everything.items()}
@@ -38,17 +44,50 @@ def _forecast(run: Run, documents: DocsResult | None, *, steps: int) -> list[str
     lines = [
         line for side, stock in stocks.items() for line in forecast.stock_lines(side, stock, max_reject_fraction=limit)
     ]
-    say(f'running {TRIAL_PICTURES} pictures through every stage')
+    embedding = options.embedding_from_flags(run.flags)
+    filmed = {
+        side: footage_forecast.take_stock(everything[side], stock.footage, embedding)
+        for side, stock in stocks.items()
+        if stock.footage
+    }
+    lines += [line for side, stock in filmed.items() for line in footage_forecast.stock_lines(side, stock)]
+    say(f'running {TRIAL_PICTURES} {"frames" if filmed else "pictures"} through every stage')
     begun = time.monotonic()
     with unsaid():
         records = make_records(run, documents)
         step_s = _try_training(run, records)
     overhead_s = time.monotonic() - begun
+    embedding_s = 0.0
+    for told, seconds in (_of_pictures(stocks, records), _of_footage(filmed, records, embedding)):
+        lines += told
+        embedding_s += seconds
+    return [
+        *lines,
+        *forecast.time_lines(embedding_s, overhead_s=overhead_s, training_s=step_s * steps, steps=steps),
+    ]
+
+
+def _of_pictures(stocks: 'Mapping[str, Stock]', records: Mapping[str, str]) -> tuple[list[str], float]:
+    from preprocess import forecast
+
     pictures = sum(len(stock.rows) for stock in stocks.values())
     side, largest = max(stocks.items(), key=lambda item: len(item[1].rows), default=('', None))
-    pace = forecast.pace(records[side], largest) if largest else None
-    training_s = step_s * steps
-    return [*lines, *forecast.time_lines(pictures, pace, overhead_s=overhead_s, training_s=training_s, steps=steps)]
+    pace = forecast.pace(records[side], largest) if largest and largest.rows else None
+    return forecast.embedding_lines(pictures, pace) if pace else ([], 0.0)
+
+
+def _of_footage(
+    stocks: 'Mapping[str, FootageStock]', records: Mapping[str, str], embedding: EmbeddingConfig
+) -> tuple[list[str], float]:
+    from preprocess import footage_forecast
+    from preprocess.compiled import CompiledEncoder
+    from preprocess.record_sets import find_records
+
+    encoder_dir = next((find_records([records[side]]).encoder_dir for side in stocks), None)
+    pace = footage_forecast.pace(encoder_dir, list(stocks.values()), embedding) if encoder_dir else None
+    if not pace or not encoder_dir:
+        return [], 0.0
+    return footage_forecast.time_lines(stocks, pace, CompiledEncoder.load(encoder_dir).vector_bytes)
 
 
 def _try_training(run: Run, records: Mapping[str, str]) -> float:

@@ -12,11 +12,10 @@ import numpy as np
 
 from preprocess import footage, rows
 from preprocess.footage import Expanded, Floats, Ints, RefusedFrames, Taken, VideoFile
-from preprocess.pictures import Use
+from preprocess.pictures import Rules, Use
 from preprocess.recordings import Recording, Samples
 from preprocess.rows import Reject, Row
 from preprocess.sampling import Sampling
-from preprocess.sets import SetJob
 from preprocess.shelves import Refusal
 from preprocess.stretches import Claim, Claimed
 
@@ -43,7 +42,7 @@ class Expansion:
 
 
 def expand(
-    claimed: Claimed, recording: Recording, files: Sequence[VideoFile], sampling: Sampling, jobs: Sequence[SetJob]
+    claimed: Claimed, recording: Recording, files: Sequence[VideoFile], sampling: Sampling, jobs: Sequence[Rules]
 ) -> Expansion:
     """The frames that rows claim of a recording, whose parts are these files."""
     frames = _Frames.of(recording, sampling, [claim.row for claim in claimed.claims])
@@ -150,7 +149,7 @@ class _Owners:
 
 
 def _expand_set(
-    claims: Sequence[Claim], frames: _Frames, files: Sequence[VideoFile], job: SetJob, result: Expansion
+    claims: Sequence[Claim], frames: _Frames, files: Sequence[VideoFile], job: Rules, result: Expansion
 ) -> None:
     kept: list[tuple[Claim, range]] = []
     for claim in claims:
@@ -201,7 +200,7 @@ class _Ruling:
     disputes: dict[int, Refusal]
 
     @classmethod
-    def of(cls, claims: Sequence[Claim], owners: _Owners, job: SetJob) -> '_Ruling':
+    def of(cls, claims: Sequence[Claim], owners: _Owners, job: Rules) -> '_Ruling':
         """The ruling over every group that has frames."""
         rulings = np.zeros(len(owners.groups), np.int64)
         uses: list[Use] = []
@@ -215,7 +214,7 @@ class _Ruling:
         return cls(rulings, tuple(uses), disputes)
 
 
-def _dispute(members: Sequence[Claim], job: SetJob) -> Refusal | None:
+def _dispute(members: Sequence[Claim], job: Rules) -> Refusal | None:
     """Why the claims on a frame can't all hold."""
     sides = {(claim.row.group, claim.row.split) for claim in members}
     if len(sides) == 1 and (job.multi_label or len({claim.label_ids for claim in members}) == 1):

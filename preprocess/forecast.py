@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from preprocess import engines, files, images, pictures, record_sets, rows
 from preprocess.compiled import CompiledEncoder
@@ -23,12 +23,13 @@ _TIMED_PICTURES = 64
 
 @dataclass(frozen=True)
 class Stock:
-    """What the CSVs of one set name: rows that count, rejects by reason, repeats, and the bytes of the pictures."""
+    """What the CSVs of one set name: pictures that count, rejects by reason, repeats, the pictures' bytes, footage."""
 
     rows: tuple[Row, ...]
     rejects: Mapping[str, int]
     duplicates: int
     bytes_to_read: int
+    footage: tuple[Row, ...] = ()  # counted by itself
 
     @property
     def rejected(self) -> int:
@@ -37,7 +38,7 @@ class Stock:
 
     @property
     def read(self) -> int:
-        """How many rows the CSVs have."""
+        """How many rows of pictures the CSVs have."""
         return len(self.rows) + self.rejected + self.duplicates
 
 
@@ -61,10 +62,14 @@ def take_stock(config: SetConfig) -> Stock:
     labels = Labels.read(config.input_dict)
     rejects: Counter[str] = Counter()
     by_uri: dict[str, list[Row]] = {}
+    footage: list[Row] = []
     with Progress(f'checking {config.input_path}', unit='rows') as progress:
         for path in rows.expand_inputs(config.input_path):
             for row in rows.read_csv(path, image_root=config.image_root):
                 progress.advance()
+                if isinstance(row, Row) and row.is_footage:
+                    footage.append(row)
+                    continue
                 refused = row if isinstance(row, Reject) else _refused(row, labels, config)
                 if refused:
                     rejects[refused.reason] += 1
@@ -77,11 +82,13 @@ def take_stock(config: SetConfig) -> Stock:
         duplicates += resolution.duplicates
         rejects.update(reject.reason for reject in resolution.rejects)
         kept += [resolution.kept] if resolution.kept else []
-    return _weighed(kept, rejects, duplicates)
+    return replace(_weighed(kept, rejects, duplicates), footage=tuple(footage))
 
 
 def stock_lines(name: str, stock: Stock, *, max_reject_fraction: float) -> list[str]:
     """What was counted, and whether the run would stop over it."""
+    if stock.footage and not stock.read:
+        return []
     told = ', '.join(f'{count:,} {reason}' for reason, count in Counter(stock.rejects).most_common())
     line = f'{name:<8}  {stock.read:,} rows: {len(stock.rows):,} pictures, {stock.bytes_to_read / 1e6:,.1f} MB'
     line += f', {stock.duplicates:,} repeats' if stock.duplicates else ''
@@ -108,25 +115,26 @@ def pace(records: str, stock: Stock) -> Pace | None:
     return Pace(timed / (time.perf_counter() - begun), encoder.vector_bytes)
 
 
-def time_lines(pictures: int, measured: Pace | None, *, overhead_s: float, training_s: float, steps: int) -> list[str]:
+def embedding_lines(pictures: int, measured: Pace) -> tuple[list[str], float]:
+    """What embedding the pictures will take, and in seconds."""
+    embedding_s = pictures / measured.per_second
+    megabytes = pictures * measured.vector_bytes / 1e6
+    return [
+        f'embedding {pictures:,} pictures at {measured.per_second:,.1f}/s here: about {duration(embedding_s)}; '
+        f'writes {megabytes:,.1f} MB of records and as much into the store'
+    ], embedding_s
+
+
+def time_lines(embedding_s: float, *, overhead_s: float, training_s: float, steps: int) -> list[str]:
     """What the full run will take; the overhead is what a run of a few pictures took."""
-    lines, total_s = [], overhead_s + training_s
-    if measured:
-        embedding_s = pictures / measured.per_second
-        total_s += embedding_s
-        megabytes = pictures * measured.vector_bytes / 1e6
-        lines.append(
-            f'embedding {pictures:,} pictures at {measured.per_second:,.1f}/s here: about {duration(embedding_s)}; '
-            f'writes {megabytes:,.1f} MB of records and as much into the store'
-        )
-    lines.append(f'training  {steps:,} steps: about {duration(training_s)}')
-    lines.append(f'in all    about {duration(total_s)} on this machine; what the store has already takes no time')
-    return lines
+    total_s = overhead_s + embedding_s + training_s
+    return [
+        f'training  {steps:,} steps: about {duration(training_s)}',
+        f'in all    about {duration(total_s)} on this machine; what the store has already takes no time',
+    ]
 
 
 def _refused(row: Row, labels: Labels, config: SetConfig) -> Reject | None:
-    if row.is_footage:
-        return rows.reject(row, stage='rows', reason='footage', message='a video')
     found = rows.label_ids(row, labels, ignore_case=config.ignore_label_case, multi_label=config.multi_label)
     return found if isinstance(found, Reject) else None
 

@@ -5,13 +5,28 @@ import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from preprocess import files, images, rows, shelves, subsets
 from preprocess.access import readable
+from preprocess.labels import Labels
 from preprocess.rows import Reject, Row
 from preprocess.sets import SetJob
 
 _READ_BYTES = 1 << 20
+
+
+class Rules(Protocol):
+    """Of a set, what its rows are read by."""
+
+    @property
+    def index(self) -> int: ...
+    @property
+    def labels(self) -> Labels: ...
+    @property
+    def ignore_label_case(self) -> bool: ...
+    @property
+    def multi_label(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +134,16 @@ def _is_own(row: Row | Reject, job: SetJob) -> bool:
     return shelves.hash_of(place) % job.name.part.of == job.name.part.index
 
 
-def unfit(same: Sequence[Row], job: SetJob) -> list[Reject]:
+def unfit(same: Sequence[Row], job: Rules) -> list[Reject]:
     """Equal rows, each refused for its labels; none when these can be used."""
     return [found for row in same if isinstance(found := _label_ids(row, job), Reject)]
 
 
-def _label_ids(row: Row, job: SetJob) -> tuple[int, ...] | Reject:
+def _label_ids(row: Row, job: Rules) -> tuple[int, ...] | Reject:
     return rows.label_ids(row, job.labels, ignore_case=job.ignore_label_case, multi_label=job.multi_label)
 
 
-def ids(row: Row, job: SetJob) -> tuple[int, ...]:
+def ids(row: Row, job: Rules) -> tuple[int, ...]:
     """The class ids of a row whose labels can be used."""
     found = _label_ids(row, job)
     if isinstance(found, Reject):

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from preprocess import pictures, rows
+from preprocess.pictures import Rules
 from preprocess.rows import Reject, Row
-from preprocess.sets import SetJob
 from preprocess.shelves import Refusal
 
 # A stretch of a recording in a set: the set's number, start, stop and frame.
@@ -46,7 +46,7 @@ class Settled:
     duplicates: dict[int, int] = field(default_factory=lambda: defaultdict(int))
 
 
-def settle(found: Iterable[tuple[int, Row]], jobs: Sequence[SetJob]) -> Settled:
+def settle(found: Iterable[tuple[int, Row]], jobs: Sequence[Rules]) -> Settled:
     """Rows with their sets' numbers -> recordings; repeats are counted once, contradictory and unfit rows rejected."""
     by_video: dict[str, dict[_Place, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for set_index, row in found:
@@ -64,7 +64,7 @@ def settle(found: Iterable[tuple[int, Row]], jobs: Sequence[SetJob]) -> Settled:
     return settled
 
 
-def _settled(same: Sequence[Row], set_index: int, job: SetJob, settled: Settled) -> Iterator[Claim]:
+def _settled(same: Sequence[Row], set_index: int, job: Rules, settled: Settled) -> Iterator[Claim]:
     """Rows of one stretch -> the claims that stay."""
     for alike in _by_labels(same) if job.multi_label else [same]:
         resolved = rows.resolve_duplicates(alike, ignore_case=job.ignore_label_case)

@@ -23,9 +23,14 @@ def spread(rows: Iterable[Row], count: int, *, seed: int = 0) -> list[Row]:
     return picked
 
 
-def shares(sizes: Mapping[str, int], count: int) -> dict[str, int]:
+def shares(sizes: Mapping[str, int], count: int, *, at_most_all: bool = True) -> dict[str, int]:
     """`count` divided over sets in proportion to their sizes, at least one row of each that has any."""
     total = sum(sizes.values())
-    if count >= total:
+    if at_most_all and count >= total:
         return dict(sizes)
-    return {name: min(size, max(1, round(count * size / total))) if size else 0 for name, size in sizes.items()}
+    return {name: _share(count * size / total, size, at_most_all) if size else 0 for name, size in sizes.items()}
+
+
+def _share(share: float, size: int, at_most_all: bool) -> int:
+    wanted = max(1, round(share))
+    return min(size, wanted) if at_most_all else wanted
