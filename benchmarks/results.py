@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 HERE = Path(__file__).parent
-_VERSIONED = ('tensorflow', 'keras', 'apache-beam', 'pillow', 'openvino', 'nncf', 'scikit-learn')
+_VERSIONED = ('tensorflow', 'keras', 'apache-beam', 'pillow', 'openvino', 'nncf', 'scikit-learn', 'av')
 
 
 def write(name: str, title: str, figures: Mapping[str, float | str]) -> None:
