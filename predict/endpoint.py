@@ -42,7 +42,7 @@ class Endpoint:
         """Answers in order, as they come."""
         return streaming.stream(pictures, self.input_shape, self.answers)
 
-    def answers(self, squares: Sequence[Pixels]) -> list[Prediction]:
+    def answers(self, squares: Sequence[Pixels], *, alone: bool = True) -> list[Prediction]:
         """One answer each, without keys; EndpointFailed when there is none."""
         requests = list(_requests(squares))
         if len(requests) == 1:
@@ -63,7 +63,7 @@ def connect(url: str, remote: Remote, *, size: int | None = None, labels: tuple[
     shape = _shape(about, size)
     threshold = about.get('threshold')
     description = Description(
-        found, about.get('multi_label') is True, float(threshold) if isinstance(threshold, float) else 0.5, shape
+        (), about.get('multi_label') is True, float(threshold) if isinstance(threshold, float) else 0.5, shape
     )
     endpoint = Endpoint(address, description, shape, remote)
     (first,) = endpoint.answers([np.full(shape, 255, np.uint8)])
@@ -159,10 +159,12 @@ def _answer(row: Json, labels: tuple[str, ...], *, where: str) -> Prediction:
     if not isinstance(scores, list) or not scores or not all(isinstance(score, int | float) for score in scores):
         raise EndpointFailed('it answered without scores', where=where, do='check that it serves a model of ours')
     numbers = tuple(float(cast('float', score)) for score in scores)
+    if labels and len(numbers) != len(labels):
+        what = f'it gave {len(numbers)} scores where it gave {len(labels)} before'
+        raise EndpointFailed(what, where=where, do='begin again: its model has changed')
     best = int(np.argmax(numbers))
-    told = said.get('label')
-    is_known = best < len(labels) and labels[best] != str(best)
-    name = labels[best] if is_known or not isinstance(told, str) else told
+    known = labels[best] if labels else str(best)
+    told = str(said.get('label', known))
     listed = said.get('labels')
-    shown = tuple(map(str, listed)) if isinstance(listed, list) else (str(told or name),)
-    return Prediction('', best, name, numbers, shown)
+    shown = tuple(map(str, listed)) if isinstance(listed, list) else (told,)
+    return Prediction('', best, told if known == str(best) else known, numbers, shown)

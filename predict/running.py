@@ -23,6 +23,7 @@ from preprocess import interrupts, processor, quiet
 from preprocess.failures import InputError
 from preprocess.labels import Labels
 from preprocess.progress import Progress, say
+from preprocess.streams import Streams
 
 _LOOK_S = 0.1
 _MEGABYTE = 1 << 20
@@ -104,7 +105,8 @@ def _machinery(config: ServerConfig, metrics: Metrics) -> Machinery:
         sizes=_sizes(config),
         places=config.queue,
         wait_s=config.batch_wait_ms / 1000,
-        workers=_ASKED_AT_ONCE if config.endpoint else 1,
+        streams=_ASKED_AT_ONCE if config.endpoint else Streams.for_machine(config.network_threads).count,
+        may_be_alone=not config.endpoint,
     )
     return Machinery(batching, config.decoders or processor.usable_cores(), metrics.watch_batch)
 

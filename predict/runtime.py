@@ -8,7 +8,7 @@ import hashlib
 import io
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,8 +21,10 @@ from predict.description import Description
 from predict.model import Model, Scores
 from preprocess import compiled, engines, files, freezing, heap, quantising
 from preprocess.compiled import CompiledEncoder
+from preprocess.engines import Vectors
 from preprocess.failures import InputError, UsageError
 from preprocess.images import Pixels, Shape
+from preprocess.streams import Streams
 
 _AS_EXPORTED = ('tensorflow', 'float32')
 # Two compilations of one network differ by far less than this share of its largest number, two networks by far more.
@@ -86,6 +88,7 @@ class Running:
     """A model that answers batches as they are, of the sizes it was loaded for."""
 
     model: Model
+    score: Callable[[Pixels, bool], Scores]
 
     @property
     def description(self) -> Description:
@@ -97,9 +100,9 @@ class Running:
         """The squares it takes."""
         return self.model.input_shape
 
-    def answers(self, squares: Sequence[Pixels]) -> list[Prediction]:
-        """One answer each, without keys."""
-        return [self.model.prediction(scores) for scores in self.model.score(np.stack(squares))]
+    def answers(self, squares: Sequence[Pixels], *, alone: bool) -> list[Prediction]:
+        """One answer each, without keys; `alone`: all processors are for these."""
+        return [self.model.prediction(scores) for scores in self.score(np.stack(squares), alone)]
 
 
 def load(directory: str, runtime: Runtime, sizes: Sequence[int]) -> Running:
@@ -108,21 +111,46 @@ def load(directory: str, runtime: Runtime, sizes: Sequence[int]) -> Running:
     if (engine, precision) == _AS_EXPORTED:
         if runtime.threads:
             tf.config.threading.set_intra_op_parallelism_threads(runtime.threads)
-        return Running(models.load(directory))
+        model = models.load(directory)
+        # Batches that are computed at a time share TensorFlow's threads.
+        return Running(model, lambda pixels, alone: model.score(pixels))
     description = Description.read(directory)
     shape = description.shape_for_pictures(directory)
     graph = models.load_graph(directory)
-    with heap.returning(), tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, heap.returning():
         own = _own_encoder(graph, shape, folder)
         encoder = _quantised(own, runtime) if precision == 'int8' else replace(own, engine=engine, precision=precision)
-        runs = {size: engines.load_engine(replace(encoder, batch_size=size), threads=runtime.threads) for size in sizes}
+        encode = _loaded(encoder, sizes, runtime.threads)
 
-    def score(pixels: Pixels) -> Scores:
+    def scores(vectors: Vectors) -> Scores:
         # Through `graph`, which thereby lives as long as the signature that needs its constants.
-        vectors = runs[len(pixels)].encode(pixels)
         return np.asarray(graph.signatures['classify'](embedding=tf.constant(vectors))['scores'])
 
-    return Running(Model(directory, description, shape, score))
+    model = Model(directory, description, shape, lambda pixels: scores(encode(pixels, True)))
+    return Running(model, lambda pixels, alone: scores(encode(pixels, alone)))
+
+
+def _loaded(encoder: CompiledEncoder, sizes: Sequence[int], threads: int | None) -> Callable[[Pixels, bool], Vectors]:
+    """The encoder for batches that are alone, on all threads, and for several at a time, on one each."""
+    encoder = encoder.near()
+    encoder.verify()
+    several = Streams.for_machine(threads)
+    beside = _runs(encoder, sizes, several)
+    alone = _runs(encoder, [size for size in sizes if size <= several.count], Streams(1, several.all_threads))
+
+    def encode(pixels: Pixels, is_alone: bool) -> Vectors:
+        runs = alone if is_alone and len(pixels) in alone else beside
+        return runs[len(pixels)](pixels)
+
+    return encode
+
+
+def _runs(encoder: CompiledEncoder, sizes: Sequence[int], streams: Streams) -> dict[int, engines.Run]:
+    """A function for each size; TensorFlow's takes all of them, others are made for one."""
+    way = engines.way(encoder.engine, encoder.precision)
+    if encoder.engine == _AS_EXPORTED[0]:
+        return dict.fromkeys(sizes, way.load(encoder, streams))
+    return {size: way.load(replace(encoder, batch_size=size), streams) for size in sizes}
 
 
 def _own_encoder(graph: 'tf.types.experimental.Trackable', shape: Shape, folder: str) -> CompiledEncoder:

@@ -43,7 +43,7 @@ class ServerConfig:
     decoders: int | None = None
     size: int | None = None
     input_dict: str | None = None
-    batch_size: int = 16  # larger ones are no faster on processors (measured), and all in one wait for its last
+    batch_size: int = 8  # larger ones are no faster on processors (measured), and all in one wait for its last
     batch_wait_ms: float = 5.0
     queue: int = 128
     max_request_mb: int = 32

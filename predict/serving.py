@@ -33,8 +33,8 @@ class Answerer(Protocol):
         """The squares it takes."""
         ...
 
-    def answers(self, squares: Sequence[Pixels]) -> Sequence[Prediction]:
-        """One answer each, without keys."""
+    def answers(self, squares: Sequence[Pixels], *, alone: bool) -> Sequence[Prediction]:
+        """One answer each, without keys; `alone`: nothing else is asked meanwhile."""
         ...
 
 
@@ -58,12 +58,13 @@ class Served:
             # An empty picture is refused by whichever child gets it: by then all have started.
             list(self._threads.map(self._refusal, [b''] * machinery.decoders))
             for size in machinery.batching.sizes:
-                answerer.answers([np.zeros(answerer.input_shape, np.uint8)] * size)
+                for alone in {False, machinery.batching.may_be_alone}:
+                    answerer.answers([np.zeros(answerer.input_shape, np.uint8)] * size, alone=alone)
         except BaseException:
             self._end_decoders()
             raise
         self._batcher: Batcher[Pixels, Prediction] = Batcher(
-            answerer.answers, machinery.batching, watch=machinery.watch
+            lambda squares, alone: answerer.answers(squares, alone=alone), machinery.batching, watch=machinery.watch
         )
 
     @property

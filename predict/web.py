@@ -64,7 +64,7 @@ def _add_network(parser: FlagParser) -> None:
 
 def _add_load(parser: FlagParser) -> None:
     add = parser.add_argument_group('load').add_argument
-    add('--batch_size', type=int, metavar='N', help='pictures in a batch, at the most (default 16)')
+    add('--batch_size', type=int, metavar='N', help='pictures in a batch, at the most (default 8)')
     add('--batch_wait_ms', type=float, metavar='MS', help='wait so long for others on their way (default 5)')
     add('--queue', type=int, metavar='N', help='pictures accepted at a time; more get 503 (default 128)')
     add('--max_request_mb', type=int, metavar='N', help='a larger request gets 413 (default 32)')

@@ -48,7 +48,7 @@ class FakeAnswerer:
     def input_shape(self) -> tuple[int, int, int]:
         return self.side, self.side, 3
 
-    def answers(self, squares: Sequence[np.ndarray]) -> list[Prediction]:
+    def answers(self, squares: Sequence[np.ndarray], *, alone: bool) -> list[Prediction]:
         self.batches.append(len(squares))
         self.began.release()
         assert self.gate.wait(_PATIENCE_S)
@@ -123,7 +123,7 @@ class Running:
 def serving(answerer: FakeAnswerer | None = None, **settings) -> Iterator[Running]:
     """A server of a model, or of a fake one, ready, and gone at the end."""
     if answerer is not None:
-        settings['model_dir'] = 'fake'
+        settings = {'model_dir': 'fake', 'network_threads': 1, **settings}
     config = ServerConfig(port=0, **{'decoders': 1, 'reload_secs': 0, **settings})
     load = (lambda: (answerer, None)) if answerer is not None else None
     listener = running.listening(config.host, 0)

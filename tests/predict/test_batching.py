@@ -13,11 +13,13 @@ class Held:
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
+        self.alone: list[bool] = []
         self.arrived = threading.Semaphore(0)
         self.gate = threading.Semaphore(0)
 
-    def __call__(self, items: list[int]) -> list[int]:
+    def __call__(self, items: list[int], alone: bool) -> list[int]:
         self.batches.append(items)
+        self.alone.append(alone)
         self.arrived.release()
         assert self.gate.acquire(timeout=PATIENCE_S)
         return [item * 10 for item in items]
@@ -129,7 +131,7 @@ def test_several_items_find_room_together_or_not_at_all(held):
 
 
 def test_every_item_of_a_failed_batch_hears_of_it_and_the_next_is_computed():
-    def run(items: list[int]) -> list[int]:
+    def run(items: list[int], alone: bool) -> list[int]:
         if 1 in items:
             raise ZeroDivisionError('one')
         return items
@@ -147,7 +149,7 @@ def test_every_item_of_a_failed_batch_hears_of_it_and_the_next_is_computed():
 
 
 def test_answers_too_few_are_a_failure_for_all():
-    batcher: Batcher[int, int] = Batcher(lambda items: [], Batching())
+    batcher: Batcher[int, int] = Batcher(lambda items, alone: [], Batching())
     with pytest.raises(ValueError, match='shorter'):
         put(batcher, 1)[0].result(PATIENCE_S)
     batcher.close()
@@ -179,21 +181,48 @@ def test_closing_answers_everything_that_has_a_place(held):
     assert results(answers) == [10, 20, 30, 40]
 
 
-def test_several_workers_compute_at_a_time(held):
-    batcher = Batcher(held, Batching(sizes=(1,), places=4, workers=2))
+def test_few_items_are_one_batch_that_is_alone_and_the_next_waits_for_it(held):
+    batcher = Batcher(held, Batching(sizes=(1, 2, 4), places=8, streams=2, wait_s=0))
     answers = put(batcher, 1)
     held.wait()
     answers += put(batcher, 2)
-    held.wait()
+    assert not held.arrived.acquire(blocking=False)
     held.open()
     assert results(answers) == [10, 20]
+    assert (held.batches, held.alone) == ([[1], [2]], [True, True])
+    batcher.close()
+
+
+def test_many_items_are_shared_by_the_streams(held):
+    batcher = Batcher(held, Batching(sizes=(1, 2, 4), places=20, streams=2, wait_s=0))
+    answers = put(batcher, 0)
+    held.wait()
+    answers += put(batcher, *range(1, 14))
+    held.gate.release()
+    held.wait()
+    held.wait()
+    assert sorted(held.batches[1:]) == [[1, 2, 3, 4], [5, 6, 7, 8]]
+    held.open()
+    assert results(answers) == [number * 10 for number in range(14)]
+    assert held.alone[:3] == [True, False, False]
+    batcher.close()
+
+
+def test_a_stream_that_is_free_takes_what_waits_beside_another(held):
+    batcher = Batcher(held, Batching(sizes=(1, 2), places=20, streams=2, wait_s=0))
+    answers = put(batcher, 1, 2, 3)
+    held.wait()
+    held.wait()
+    assert sorted(held.batches) == [[1, 2], [3]] and held.alone == [False, False]
+    held.open()
+    assert results(answers) == [10, 20, 30]
     batcher.close()
 
 
 def test_the_pace_of_the_line_says_when_to_come_again(monkeypatch):
     clock = iter(range(0, 100_000, 4))
     monkeypatch.setattr('predict.batching.time.monotonic', lambda: next(clock))
-    batcher: Batcher[int, int] = Batcher(lambda items: items, Batching(sizes=(1,), places=3, wait_s=0))
+    batcher: Batcher[int, int] = Batcher(lambda items, alone: items, Batching(sizes=(1,), places=3, wait_s=0))
     assert results(put(batcher, 1)) == [1]
     while batcher.in_line:
         pass

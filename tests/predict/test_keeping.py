@@ -1,0 +1,104 @@
+"""A model exported anew is served in place of the old one, and no request is lost on the way."""
+
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+
+from predict.keeping import Export
+from preprocess.failures import InputError
+from tests.models import SIDE, picture_bytes, write_tiny
+from tests.predict import servers
+
+NEW = ('rouge', 'vert', 'bleu', 'blanc')
+
+
+@pytest.fixture(scope='module')
+def new_model(tmp_path_factory) -> str:
+    """A model of other labels and another input size."""
+    return write_tiny(tmp_path_factory.mktemp('new') / 'model', labels=('red', 'green', 'blue', 'white'), side=2 * SIDE)
+
+
+@pytest.fixture
+def live(tiny_model, tmp_path) -> Path:
+    """A model's directory that may be replaced."""
+    return Path(shutil.copytree(tiny_model, tmp_path / 'live'))
+
+
+def replace(live: Path, model: str) -> None:
+    """As an export does it: two renames."""
+    staged = Path(shutil.copytree(model, f'{live}.exporting'))
+    live.rename(f'{live}.previous')
+    staged.rename(live)
+
+
+def version(server: servers.Running) -> str:
+    return server.get('/v1/models/headlight').json['model_version_status'][0]['version']
+
+
+def test_another_export_is_served_without_losing_a_request(live, new_model):
+    with servers.serving(model_dir=str(live), reload_secs=0.05) as server:
+        over = threading.Event()
+        answers: list[servers.Answer] = []
+
+        def client() -> None:
+            while not over.is_set():
+                answers.append(server.post('/predict', picture_bytes('red')))
+
+        clients = [threading.Thread(target=client) for _ in range(4)]
+        for one in clients:
+            one.start()
+        replace(live, new_model)
+        servers.until(lambda: version(server) == '2')
+        over.set()
+        for one in clients:
+            one.join()
+        after = server.post('/predict', picture_bytes('red')).json
+        about = server.get('/v1/models/headlight').json
+        counted = server.get('/metrics').body.decode()
+    assert {answer.status for answer in answers} == {200}
+    # Each answer is of one model: its label, scores and their names belong together.
+    assert {(answer.json['label'], len(answer.json['scores']), len(answer.json['top'])) for answer in answers} <= {
+        ('red', 3, 3),
+        ('red', 4, 4),
+    }
+    assert len(after['scores']) == 4 and about['input_shape'] == [2 * SIDE, 2 * SIDE, 3]
+    assert 'headlight_model_loads_total{outcome="ok"} 2' in counted
+
+
+def test_an_export_that_can_not_be_served_leaves_the_old_one_and_a_good_one_after_it_is_taken(live, new_model, capsys):
+    with servers.serving(model_dir=str(live), reload_secs=0.05) as server:
+        (live / 'saved_model.pb').write_bytes(b'\xff' * 100)
+        servers.until(lambda: 'outcome="failed"} 1' in server.get('/metrics').body.decode())
+        assert server.post('/predict', picture_bytes('red')).json['label'] == 'red'
+        shutil.rmtree(live)
+        assert server.post('/predict', picture_bytes('blue')).json['label'] == 'blue'
+        shutil.copytree(new_model, live)
+        servers.until(lambda: version(server) == '2')
+        assert len(server.post('/predict', picture_bytes('red')).json['scores']) == 4
+    said = capsys.readouterr().err
+    assert said.count('can not be served, the old one is kept') == 1
+    assert said.count('serving the new model in') == 1
+
+
+class Replaced:
+    """A directory that holds another export whenever it is looked at."""
+
+    def __init__(self, times: int) -> None:
+        self.times = times
+
+    def load(self, directory: Path) -> servers.FakeAnswerer:
+        if self.times:
+            self.times -= 1
+            (directory / 'saved_model.pb').write_text(f'{self.times}')
+        return servers.FakeAnswerer()
+
+
+def test_a_model_replaced_while_it_is_loaded_is_loaded_again(live):
+    replaced = Replaced(times=2)
+    export = Export(str(live), lambda: replaced.load(live))
+    assert export.loaded()[1] == export.mark()
+    assert replaced.times == 0
+    with pytest.raises(InputError, match='again and again'):
+        Export(str(live), lambda: Replaced(times=1).load(live)).loaded()
