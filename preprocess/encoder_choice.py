@@ -4,7 +4,7 @@ import itertools
 import os
 from collections.abc import Iterable, Sequence
 
-from preprocess import engines, jobs, preflight, quantising, rows, subsets
+from preprocess import engines, footage_specimens, jobs, preflight, quantising, rows, subsets
 from preprocess.encoders import EncoderSpec
 from preprocess.options import EmbeddingConfig, SetConfig
 from preprocess.rows import Row
@@ -23,16 +23,22 @@ def settle(
         # Compiling and calibrating takes a minute: first make sure that the inputs are worth it.
         for config in sets:
             preflight.check(config, encoder_key='', encoder='')
-    return quantising.settled(spec, store=store, uris=lambda: _pictures_of(sets[0]))
+    first = sets[0]
+    return quantising.settled(
+        spec,
+        store=store,
+        uris=lambda: (row.uri for row in _rows_of(first) if not row.is_footage),
+        frames=footage_specimens.frames(
+            first, lambda: [row for row in _rows_of(first) if row.is_footage], embedding, quantising.PICTURES
+        ),
+    )
 
 
-def _pictures_of(config: SetConfig) -> Iterable[str]:
-    """The pictures of a set, of all its parts: tasks that embed a part each calibrate on the same."""
+def _rows_of(config: SetConfig) -> Iterable[Row]:
+    """The rows of a set, of all its parts: tasks that embed a part each calibrate on the same."""
     paths = rows.expand_inputs(config.input_path)
     found = itertools.chain.from_iterable(
         rows.read_csv(path, image_root=config.image_root, working_dir=os.getcwd()) for path in paths
     )
-    own: Iterable[Row] = (row for row in found if isinstance(row, Row) and not row.is_footage)
-    if config.limit is not None:
-        own = subsets.spread(own, config.limit)
-    return (row.uri for row in own)
+    own = (row for row in found if isinstance(row, Row))
+    return own if config.limit is None else subsets.spread(own, config.limit)

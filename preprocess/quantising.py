@@ -9,6 +9,7 @@ for all runs with the same settings that share the store.
 
 import dataclasses
 import heapq
+import itertools
 import json
 import os
 import tempfile
@@ -36,6 +37,7 @@ _MODULES = ('openvino', 'nncf')
 _TRIED = 2
 
 Uris = Callable[[], Iterable[str]]
+Frames = Callable[[tuple[int, int, int]], Iterable[NDArray[np.uint8]]]
 Decode = Callable[[bytes], NDArray[np.uint8]]
 
 
@@ -47,15 +49,23 @@ class Quantised:
     encoder: CompiledEncoder
 
 
-def settled(spec: EncoderSpec, *, store: str, uris: Uris) -> EncoderSpec:
-    """The spec with its quantised graph, if it is to have one: the store's, or one calibrated on some of `uris`."""
+def no_frames(shape: tuple[int, int, int]) -> Iterable[NDArray[np.uint8]]:
+    """Of a set without footage."""
+    return ()
+
+
+def settled(spec: EncoderSpec, *, store: str, uris: Uris, frames: Frames = no_frames) -> EncoderSpec:
+    """The spec with its quantised graph, if it is to have one: the store's, or one calibrated on some of `uris`.
+
+    Where these are too few, `frames` of footage make up for them.
+    """
     if not spec.way.is_quantised or spec.quantised:
         return spec
     if there := _kept(spec, store):
         return there
     engines.check_installed(_MODULES, where=f'--engine {spec.engine} --precision {spec.precision}')
     with tempfile.TemporaryDirectory() as folder:
-        made = _made(spec, uris, folder)
+        made = _made(spec, uris, folder, frames)
         _keep(made, spec, store)
     if there := _kept(spec, store):
         return there
@@ -102,19 +112,19 @@ def _keep(made: Quantised, spec: EncoderSpec, store: str) -> None:
     files.create_if_absent(_choice_path(spec, store), choice.encode())
 
 
-def _made(spec: EncoderSpec, uris: Uris, folder: str) -> Quantised:
+def _made(spec: EncoderSpec, uris: Uris, folder: str, frames: Frames = no_frames) -> Quantised:
     base = encoders.compile_in_child(dataclasses.replace(spec, precision='float32'), os.path.join(folder, 'float32'))
-    quantised = quantise(base, uris, os.path.join(folder, 'quantised'))
+    quantised = quantise(base, uris, os.path.join(folder, 'quantised'), frames=frames)
     named = dataclasses.replace(spec, quantised=quantised.quantised)
     encoder = dataclasses.replace(quantised, key=named.key(), precision=spec.precision)
     encoder.write()
     return Quantised(named, encoder)
 
 
-def quantise(base: CompiledEncoder, uris: Uris, directory: str) -> CompiledEncoder:
+def quantise(base: CompiledEncoder, uris: Uris, directory: str, *, frames: Frames = no_frames) -> CompiledEncoder:
     """A float32 encoder in int8, in a local directory that is made for it; it keeps its key, which is to be changed."""
     engines.check_installed(_MODULES, where='--precision int8')
-    pixels = _calibration_pixels(uris, base.input_shape)
+    pixels = _calibration_pixels(uris, base.input_shape, frames)
     os.mkdir(directory)
     with (
         Progress(f'quantising the encoder {base.spec}, calibrated on {len(pixels)} pictures'),
@@ -136,7 +146,7 @@ def quantise(base: CompiledEncoder, uris: Uris, directory: str) -> CompiledEncod
     return encoder
 
 
-def _calibration_pixels(uris: Uris, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+def _calibration_pixels(uris: Uris, shape: tuple[int, int, int], frames: Frames = no_frames) -> NDArray[np.uint8]:
     """The usable ones among the pictures with the smallest hashes, the same whatever order they come in."""
     with Progress('choosing pictures to calibrate on'):
         chosen = heapq.nsmallest(PICTURES * _TRIED, set(uris()), key=lambda uri: (shelves.hash_of(uri), uri))
@@ -148,9 +158,11 @@ def _calibration_pixels(uris: Uris, shape: tuple[int, int, int]) -> NDArray[np.u
             progress.update(len(usable))
             if len(usable) == PICTURES:
                 break
+    if len(usable) < PICTURES:
+        usable += itertools.islice(frames(shape), PICTURES - len(usable))
     if len(usable) < FEWEST_PICTURES:
         raise InputError(
-            f'int8 is calibrated on {FEWEST_PICTURES} to {PICTURES} usable pictures, there are {len(usable)}',
+            f'int8 is calibrated on {FEWEST_PICTURES} to {PICTURES} usable pictures or frames, there are {len(usable)}',
             where='--precision int8',
             do='give more pictures, share the --embedding_store of a run that had them, or choose --precision bfloat16',
         )

@@ -39,11 +39,13 @@ def _stats(found: argparse.Namespace) -> None:
     bad: list[str] = []
     for encoder in report.encoders:
         print(f'{encoder.name or "an encoder whose description is gone"}  {encoder.key}')
-        print(_line('pictures', encoder.vectors))
+        print(_line('vectors', encoder.vectors))
         print(_line('rejects', encoder.rejects))
         bad += [*encoder.vectors.bad, *encoder.rejects.bad]
     print('index of files')
     print(_line('files', report.index))
+    if report.timelines:
+        print(f'times of videos\n  {report.timelines:,} in {report.timeline_bytes:,} bytes')
     for path in [*bad, *report.index.bad]:
         print(f'damaged: {path}')
 
@@ -62,10 +64,10 @@ def _verify(found: argparse.Namespace) -> None:
         print(error)
     if damaged:
         raise InputError(
-            f'{len(damaged):,} damaged piece{"s" if len(damaged) > 1 else ""}, set aside: '
+            f'{len(damaged):,} damaged file{"s" if len(damaged) > 1 else ""}, set aside: '
             + ', '.join(files.name(error.path) for error in damaged),
             where=found.store,
-            do='the next run embeds their pictures again; compact removes them in time',
+            do='the next run makes what was in them again; compact removes them in time',
         )
     print('every checksum is right')
 

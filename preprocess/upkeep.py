@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from preprocess import files, pieces, shelves
+from preprocess import files, kept_timelines, pieces, shelves
 from preprocess.claims import Claim
 from preprocess.compiled import INFO_FILE, CompiledEncoder
 from preprocess.failures import InputError
+from preprocess.files import FileStat
 from preprocess.pieces import BAD, KEY_BYTES, OLD, SUFFIX, Piece, PieceError, PieceWriter, Shelf
 from preprocess.progress import Progress
 
@@ -51,6 +52,8 @@ class StoreReport:
 
     index: ShelfReport
     encoders: tuple[EncoderReport, ...]
+    timelines: int
+    timeline_bytes: int
 
 
 @dataclass
@@ -69,11 +72,13 @@ def report(store: str) -> StoreReport:
     _check(store)
     with Progress('counting', unit='pieces') as progress:
         encoders = [_encoder_report(folder, progress) for folder in _encoder_folders(store)]
-        return StoreReport(_shelf_report(files.join(store, shelves.INDEX), progress), tuple(encoders))
+        index = _shelf_report(files.join(store, shelves.INDEX), progress)
+    timelines = _timelines(store)
+    return StoreReport(index, tuple(encoders), len(timelines), sum(one.size for one in timelines))
 
 
 def verify(store: str) -> list[PieceError]:
-    """Check every row of every piece; the damaged ones, which are set aside, and those that were before."""
+    """Check every row of every piece, and the times of videos; the damaged ones, which nobody reads any more."""
     _check(store)
     damaged = []
     found = [(path, path in one.bad) for one in map(pieces.find, _folders(store)) for path in [*one.good, *one.bad]]
@@ -91,7 +96,24 @@ def verify(store: str) -> list[PieceError]:
                 if not is_known:
                     pieces.mark_bad(error)
             progress.advance()
-    return damaged
+    return [*damaged, *_damaged_timelines(store)]
+
+
+def _timelines(store: str) -> list[FileStat]:
+    folder = files.join(store, kept_timelines.FOLDER)
+    return list(files.list_dir(folder)) if files.is_dir(folder) else []
+
+
+def _damaged_timelines(store: str) -> Iterator[PieceError]:
+    """Those that are damaged, which are removed: the next run reads the times of these videos again."""
+    for found in _timelines(store):
+        try:
+            kept_timelines.read(found.uri)
+        except FileNotFoundError:
+            pass
+        except ValueError as error:
+            files.delete(found.uri)
+            yield PieceError(found.uri, f'{error}; removed')
 
 
 def compact(store: str, *, grace_s: float) -> Compacted:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from preprocess import pieces, shelves, store, upkeep
+from preprocess import kept_timelines, pieces, shelves, store, upkeep
 from preprocess.claims import Claim
 from preprocess.failures import InputError, UsageError
 from preprocess.pieces import PieceWriter
@@ -71,7 +71,7 @@ def test_stats_say_what_each_encoder_has(folder, tmp_path, capsys):
     said = capsys.readouterr().out.splitlines()
     assert said[0] == f'an encoder whose description is gone  {KEY[:16]}'
     size = sum(path.stat().st_size for path in (folder / KEY[:16]).glob('*.piece'))
-    assert said[1] == f'  pictures:  7 in 3 pieces, {size:,} bytes, 0 damaged'
+    assert said[1] == f'  vectors:   7 in 3 pieces, {size:,} bytes, 0 damaged'
     assert said[2].startswith('  rejects:   1 in 1 pieces, ')
     assert said[3:] == ['index of files', f'  files:     6 in 1 pieces, {index_size(folder):,} bytes, 0 damaged']
 
@@ -109,7 +109,7 @@ def test_verify_names_damaged_pieces_and_sets_them_aside(folder, capsys):
         with pytest.raises(InputError) as refused:
             store.main(['verify', str(folder)])
         assert (refused.value.exit_code, refused.value.where) == (3, str(folder))
-        assert refused.value.what == f'1 damaged piece, set aside: {path.name}'
+        assert refused.value.what == f'1 damaged file, set aside: {path.name}'
         assert capsys.readouterr().out.startswith(f'{path}: ')
     assert json.loads(Path(f'{path}.bad').read_bytes())['why'].startswith('corrupt: row ')
 
@@ -206,3 +206,20 @@ def test_mistakes_in_the_command_are_usage_errors(folder):
     for words in (['forget', str(folder)], ['stats'], ['compact', str(folder), '--grace_hours=-1']):
         with pytest.raises(UsageError):
             store.main(words)
+
+
+def test_the_times_of_videos_are_counted_and_checked(folder, capsys):
+    for content in (b'a', b'b'):
+        why = Refusal('survey', 'no-video-stream', 'sound only')
+        kept_timelines.keep(str(folder), content * 32, why)
+    assert store.main(['stats', str(folder)]) == 0
+    size = sum(path.stat().st_size for path in (folder / 'timelines').iterdir())
+    assert f'times of videos\n  2 in {size} bytes' in capsys.readouterr().out
+    path = folder / 'timelines' / (b'a' * 32).hex()
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(InputError) as refused:
+        store.main(['verify', str(folder)])
+    assert refused.value.what == f'1 damaged file, set aside: {path.name}'
+    assert not path.exists()
+    assert kept_timelines.find(str(folder), b'b' * 32) == why
+    assert store.main(['verify', str(folder)]) == 0
