@@ -70,6 +70,7 @@ class _Outcomes:
         self._complaint = _NO_PICTURE
         self._wanted = set(one.wanted.tolist())
         self._counted = 0
+        self._miscounted = False
         self._faults: dict[int, str] = {}  # by place, from the keyframe of the group on
         self._lowest: int | None = None  # the first of them that others rest on
         self._group = 0
@@ -87,6 +88,7 @@ class _Outcomes:
         if not self._exact:
             raise Trouble(message)
         self._complaint = message
+        self._miscounted = self._timeline.counted
 
     def of(self, frames: list[VideoFrame]) -> Iterator[Picture]:
         """What is known now that these frames have come out."""
@@ -110,7 +112,8 @@ class _Outcomes:
     def _number(self, frame: VideoFrame) -> int:
         if self._timeline.counted or frame.pts is None:
             self._counted += 1
-            return self._counted - 1
+            # One that never came out leaves no gap: nobody knows which frames these are.
+            return -1 if self._miscounted else self._counted - 1
         number = int(np.searchsorted(self._timeline.pts, frame.pts))
         return number if number < len(self._timeline) and self._timeline.pts[number] == frame.pts else -1
 

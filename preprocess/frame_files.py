@@ -24,8 +24,9 @@ from preprocess.rows import Reject
 
 # Beside the frames: what they depend on, which could not be decoded, who is writing, what the libraries said.
 SETTINGS, REJECTS, CLAIM, LOG = 'frames.json', 'rejects.jsonl', '.claim', 'log.txt'
-# Pictures wait for the disk while the next are decoded.
-_WRITERS = 3
+# A file that is sure to be on the disk takes ten milliseconds of waiting (measured); many wait at once, but not gigabytes.
+_WRITERS = 16
+_WAITING_BYTES = 256 << 20
 # Of a PNG: three times as fast as Pillow's own level, and a tenth larger.
 _PNG_LEVEL = 3
 
@@ -111,8 +112,8 @@ def _write(config: FramesConfig, decoded: Iterator[Found], total: int, outcome: 
                 pending.append(pool.submit(_write_picture, path, found, config))
                 outcome.written += 1
             progress.update(outcome.written, failed=len(outcome.rejects))
-            while len(pending) > 2 * _WRITERS:
-                pending.popleft().result()
+                while len(pending) > min(2 * _WRITERS, _WAITING_BYTES // found.nbytes):
+                    pending.popleft().result()
             if interrupts.requested():
                 break
         for writing in pending:

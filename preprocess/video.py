@@ -53,8 +53,11 @@ class Decoder:
         self, uri: str, timeline: Timeline, frames: Sequence[int], shape: Shape, preparation: Preparation = NOTHING
     ) -> Iterator[Frame | BadFrame]:
         """Each of the frames, given in ascending order, as uint8[H,W,C]; VideoError when the file fails as a whole."""
+        numbers = np.asarray(frames, np.int64)
+        if len(numbers) and (numbers[0] < 0 or numbers[-1] >= len(timeline) or np.any(np.diff(numbers) <= 0)):
+            raise ValueError(f'frames must ascend, from 0 to {len(timeline) - 1:,}')
         view = _View.of(uri, timeline, shape, preparation)
-        for number, picture in self._pictures(uri, timeline, np.asarray(frames, np.int64)):
+        for number, picture in self._pictures(uri, timeline, numbers):
             yield picture if isinstance(picture, BadFrame) else Frame(number, view.pixels(picture))
 
     def _pictures(self, uri: str, timeline: Timeline, frames: NDArray[np.int64]) -> Iterator[Picture]:

@@ -103,6 +103,12 @@ def test_pieces_reach_from_keyframe_to_keyframe(plain: Path) -> None:
     assert video.splits(timeline, [], most=5) == []
 
 
+@pytest.mark.parametrize('frames', [[60], [-1], [3, 2], [4, 4]])
+def test_frames_there_are_not_are_no_question(plain: Path, frames: list[int]) -> None:
+    with pytest.raises(ValueError, match='must ascend, from 0 to 59'):
+        decoded(plain, frames)
+
+
 def test_no_frames_are_no_frames(plain: Path) -> None:
     assert decoded(plain, []) == []
 
@@ -326,6 +332,17 @@ def test_faults_in_two_groups_that_reach_into_one_another_are_told_apart(tmp_pat
     assert bad == [number for number in range(60) if rests_on_a_fault(number)]
     assert min(bad) > timeline.keyframes[1]
     assert max(bad) < timeline.keyframes[3]
+
+
+@pytest.mark.parametrize('packet', range(3, 40, 4))
+def test_where_frames_are_counted_none_is_taken_for_another(tmp_path: Path, packet: int) -> None:
+    path = footage.write_numbered(tmp_path / 'a.avi', 45)
+    timeline = video.survey(str(path))
+    damaged = footage.damaged(path, tmp_path / 'damaged.avi', packet=packet, at=0.05, length=200)
+    found = list(video.decode(str(damaged), timeline, range(45), SMALL))
+    assert [one.number for one in found] == list(range(45))
+    assert any(isinstance(one, BadFrame) for one in found)
+    assert all(footage.number_of(one.pixels) == one.number for one in found if isinstance(one, Frame))
 
 
 def test_a_file_of_nothing_but_faults_is_soon_told(tmp_path: Path) -> None:
