@@ -24,7 +24,7 @@ from preprocess.rows import Reject
 
 # Beside the frames: what they depend on, which could not be decoded, who is writing, what the libraries said.
 SETTINGS, REJECTS, CLAIM, LOG = 'frames.json', 'rejects.jsonl', '.claim', 'log.txt'
-# A file that is sure to be on the disk takes ten milliseconds of waiting (measured); many wait at once, but not gigabytes.
+# A file that is sure to be on the disk took 10 ms of waiting (measured): many wait at once, but not gigabytes.
 _WRITERS = 16
 _WAITING_BYTES = 256 << 20
 # Of a PNG: three times as fast as Pillow's own level, and a tenth larger.
@@ -111,9 +111,9 @@ def _write(config: FramesConfig, decoded: Iterator[Found], total: int, outcome: 
                 path = files.join(config.output_dir, config.names.name(step))
                 pending.append(pool.submit(_write_picture, path, found, config))
                 outcome.written += 1
-            progress.update(outcome.written, failed=len(outcome.rejects))
                 while len(pending) > min(2 * _WRITERS, _WAITING_BYTES // found.nbytes):
                     pending.popleft().result()
+            progress.update(outcome.written, failed=len(outcome.rejects))
             if interrupts.requested():
                 break
         for writing in pending:
