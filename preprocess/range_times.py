@@ -125,17 +125,38 @@ def _clock(cell: str, sheet: Sheet) -> ClockTime | None:
     return time
 
 
-def _running_on(read: Sequence[_Read]) -> Iterator[TimedEntry]:
+def _by_clock(read: Sequence[_Read]) -> Iterator[TimedEntry]:
     """Times of a day within half a day of those in the row before: the clock runs on past midnight."""
+    return _running_on(read, lambda near, _, __: near)
+
+
+def _agreed(read: Sequence[_Read]) -> Iterator[TimedEntry]:
+    """The same, where a date that is written says so too; else a time is of the day of the one before."""
+    first = _first_day(read)
+
+    def choose(near: Fraction, time: ClockTime, last: Fraction) -> Fraction:
+        if time.day is None or first is None or near == time.seconds + (time.day - first).days * DAY_S:
+            return near
+        return time.seconds + last // DAY_S * DAY_S
+
+    return _running_on(read, choose)
+
+
+def _running_on(
+    read: Sequence[_Read], choose: Callable[[Fraction, ClockTime, Fraction], Fraction]
+) -> Iterator[TimedEntry]:
     last: Fraction | None = None
 
     def place(time: ClockTime | None) -> Fraction | None:
         nonlocal last
         if time is None:
             return None
-        near = time.seconds if last is None or not time.of_day else clock_times.near(time.seconds, last)
-        last = near if time.of_day else last
-        return near
+        if last is None or not time.of_day:
+            placed = time.seconds
+        else:
+            placed = choose(clock_times.near(time.seconds, last), time, last)
+        last = placed if time.of_day else last
+        return placed
 
     for row in read:
         start = place(row.start)
@@ -166,7 +187,8 @@ def _as_written(read: Sequence[_Read]) -> Iterator[TimedEntry]:
 
 
 MIDNIGHT: dict[str, Callable[[Sequence[_Read]], Iterator[TimedEntry]]] = {
-    'auto': _running_on,
+    'auto': _agreed,
+    'clock': _by_clock,
     'dates': _as_dated,
     'never': _as_written,
 }
@@ -197,7 +219,7 @@ def _origin(sheet: Sheet, entries: Sequence[TimedEntry], rules: ClockRules) -> _
         )
         return _Origin(fitting[0].start or Fraction(0), fitting[0].entry.label, (several,) if len(fitting) > 1 else ())
     if (time := _time(wanted, sheet)) is not None:
-        if time.of_day and begun and begun[0].start is not None and rules.midnight == 'auto':
+        if time.of_day and begun and begun[0].start is not None and rules.midnight in ('auto', 'clock'):
             return _Origin(clock_times.near(time.seconds, begun[0].start))
         return _Origin(time.seconds)
     if not entries and said is None:
@@ -225,7 +247,7 @@ def _time(text: str, sheet: Sheet) -> ClockTime | None:
 def _doubts(sheet: Sheet, read: Sequence[_Read], entries: Sequence[TimedEntry], rules: ClockRules) -> Iterator[str]:
     """Rows whose date says another day than the clock that runs on."""
     first = _first_day(read)
-    if rules.midnight != 'auto' or first is None:
+    if rules.midnight not in ('auto', 'clock') or first is None:
         return
     lines = [
         row.entry.line
@@ -233,9 +255,16 @@ def _doubts(sheet: Sheet, read: Sequence[_Read], entries: Sequence[TimedEntry], 
         for time, at in ((row.start, placed.start), (row.stop, placed.stop))
         if time and time.day and at is not None and at - time.seconds != (time.day - first).days * DAY_S
     ]
+    # What the clock alone would say, where that is not what was taken.
+    lines += [
+        placed.entry.line
+        for placed, other in zip(entries, _by_clock(read), strict=True)
+        if (placed.start, placed.stop) != (other.start, other.stop)
+    ]
     if lines:
-        named = ', '.join(map(str, dict.fromkeys(lines[:_MOST_NAMED]))) + (' …' if len(lines) > _MOST_NAMED else '')
+        rows = sorted(dict.fromkeys(lines))
+        named = ', '.join(map(str, rows[:_MOST_NAMED])) + (' …' if len(rows) > _MOST_NAMED else '')
         yield (
-            f'{sheet.name}: dates of rows {named} are left aside, the times of the rows before them say other days; '
-            '--midnight dates follows them'
+            f'warning: {sheet.name}: dates and times of rows {named} say different days; the days of the rows before '
+            'them were taken; --midnight dates or --midnight clock takes the one or the other'
         )

@@ -141,7 +141,8 @@ def _add_clock_flags(group: argparse._ActionsContainer) -> None:
         '--midnight',
         choices=sorted(MIDNIGHT),
         default='auto',
-        help='times of a day run on past midnight (auto), lie on their dates, or never cross it (default %(default)s)',
+        help='times of a day run on past midnight where their dates agree (auto), by the clock alone, by their dates '
+        'alone, or never (default %(default)s)',
     )
     group.add_argument(
         '--fps', metavar='RATE', help=f'frames a second: 25, 30000/1001 (default: what BORIS says, else {LAB_FPS})'

@@ -106,11 +106,24 @@ def test_the_clock_runs_on_past_midnight() -> None:
 
 def test_a_date_that_can_not_be_is_told_and_left_aside() -> None:
     rows = [CLAP, ('A', at('09:00:10:5', 4), at('09:00:12:5', 9)), FIRST]
-    found = timed(sheet(*rows), ClockRules())
-    assert seconds(found)[1] == (10, 12)
-    (note,) = found.notes
-    assert 'dates of rows 3 are left aside' in note and '--midnight dates' in note
+    for rule in ('auto', 'clock'):
+        found = timed(sheet(*rows), ClockRules(midnight=rule))
+        assert seconds(found)[1] == (10, 12)
+        (note,) = found.notes
+        assert 'warning: P5: dates and times of rows 3 say different days' in note and '--midnight dates' in note
     assert seconds(timed(sheet(*rows), ClockRules(midnight='dates')))[1] == (10, 12 + 5 * 86400)
+
+
+def test_a_time_that_falls_back_on_the_same_date_is_of_that_day() -> None:
+    rows = [
+        ('CLAP', at('13:00:00'), at('13:00:00')),
+        ('A', at('00:00:00'), at('13:00:20')),
+        ('B', at('13:00:30'), at('13:00:40')),
+    ]
+    found = timed(sheet(*rows), ClockRules())
+    assert seconds(found) == [(0, 0), (-46800, 20), (30, 40)]
+    assert len(found.notes) == 1 and 'rows 3 say different days' in found.notes[0]
+    assert seconds(timed(sheet(*rows), ClockRules(midnight='clock')))[1] == (39600, -86380 + 86400)
 
 
 def test_a_mistyped_stop_spoils_its_own_row_only() -> None:
@@ -144,4 +157,4 @@ def test_an_offset_is_a_number_of_seconds(value: str) -> None:
 def test_an_unknown_rule_for_midnight_names_the_others() -> None:
     with pytest.raises(UsageError) as caught:
         ClockRules(midnight='noon')
-    assert caught.value.do == 'choose from auto, dates, never'
+    assert caught.value.do == 'choose from auto, clock, dates, never'
