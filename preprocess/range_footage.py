@@ -4,7 +4,7 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from preprocess import files, recordings
 from preprocess.failures import InputError
@@ -27,6 +27,7 @@ class Footage:
     uri: str
     sheet: str
     names: tuple[str, ...]
+    subject: str = ''
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,18 @@ def find_footage(sheets: Sequence[Sheet], patterns: Sequence[str], ties: Ties, *
     free = _of_patterns(rest, ties)
     tied = [*by_column, *(footage for footage in free if footage.sheet)]
     loose = [footage for footage in free if not footage.sheet]
-    if len(sheets) == len(loose) == 1 and not tied:
-        say(f'{loose[0].uri} is taken for the recording of {sheets[0].name}, the only one of both')
-        return [Footage(loose[0].uri, sheets[0].name, loose[0].names)]
-    ties.check([footage.sheet for footage in tied], [footage.uri for footage in loose], FLAG)
+    if len(sheets) == 1 and not tied and _is_one(loose):
+        say(f'{loose[0].subject or loose[0].uri} is taken for {sheets[0].name}, the only one of both')
+        tied, loose = [replace(footage, sheet=sheets[0].name) for footage in loose], []
+    ties.check([footage.sheet for footage in tied], {footage.uri: footage.subject for footage in loose}, FLAG)
     _check_once(tied)
     return list(dict.fromkeys(tied))
+
+
+def _is_one(loose: Sequence[Footage]) -> bool:
+    """Whether footage is one recording, or of one subject."""
+    subjects = {footage.subject for footage in loose}
+    return len(loose) == 1 or (len(subjects) == 1 and '' not in subjects)
 
 
 def _is_footage(found: Found) -> bool:
@@ -105,7 +112,7 @@ def _recording(pieces: Sequence[_Piece], ties: Ties) -> Footage:
     elif sheet is None:
         sheet = ties.of_names(names)
     camera = found.fields.get('camera')
-    return Footage(uri, sheet or '', (*([camera] if camera else []), *names))
+    return Footage(uri, sheet or '', (*([camera] if camera else []), *names), found.fields.get('subject', ''))
 
 
 def _cell(uris: Sequence[str]) -> str:

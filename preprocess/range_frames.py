@@ -44,11 +44,11 @@ def find_frames(patterns: Sequence[str], ties: Ties) -> list[FrameSequence]:
                     sheets[known] = claim.sheet or _sheet(claim, subject, found, ties)
                 key = sheets[known], subject, found.fields.get('camera', '')
                 groups[key].append((int(found.fields['frame']), found.uri))
-    loose = {subject or uris[0][1] for (sheet, subject, _), uris in groups.items() if not sheet}
+    loose = {subject or uris[0][1]: subject for (sheet, subject, _), uris in groups.items() if not sheet}
     if len(loose) == len(ties.sheets) == 1 and all(not sheet for sheet, _, _ in groups):
-        say(f'{loose.pop()} is taken for the subject of {ties.sheets[0]}, the only one of both')
+        say(f'{loose.popitem()[0]} is taken for the subject of {ties.sheets[0]}, the only one of both')
         groups = defaultdict(list, {(ties.sheets[0], *key[1:]): group for key, group in groups.items()})
-    ties.check([sheet for sheet, _, _ in groups if sheet], sorted(loose), FLAG)
+    ties.check([sheet for sheet, _, _ in groups if sheet], loose, FLAG)
     return [_sequence(sheet, camera, group) for (sheet, _, camera), group in sorted(groups.items())]
 
 

@@ -68,21 +68,25 @@ class Ties:
                 return max(begun, key=len)
         return None
 
-    def check(self, tied: Iterable[str], loose: Sequence[str], flag: str) -> None:
-        """Refuse sheets without footage and footage without a sheet, naming both."""
+    def check(self, tied: Iterable[str], loose: Mapping[str, str], flag: str) -> None:
+        """Refuse sheets without footage and footage without a sheet (with its subject, or ''), naming both."""
         missing = [sheet for sheet in in_order(self.sheets) if sheet not in {*tied}]
         if not missing and not loose:
             return
         wrong = [f'sheets without {_KINDS[flag]}: {some(missing)}'] if missing else []
         wrong += [f'{_KINDS[flag]} without a sheet: {some(in_order(loose))}'] if loose else []
-        raise InputError('; '.join(wrong), where=flag, do=self._remedy(missing, loose, flag))
+        subjects = in_order(subject for subject in loose.values() if subject)
+        raise InputError('; '.join(wrong), where=flag, do=self._remedy(missing, subjects, flag, bool(loose)))
 
-    def _remedy(self, missing: Sequence[str], loose: Sequence[str], flag: str) -> str:
-        if not loose:
+    def _remedy(self, missing: Sequence[str], subjects: Sequence[str], flag: str, are_loose: bool) -> str:
+        if not are_loose:
             return f"leave these sheets out, or give what is theirs: {flag} '{missing[0]}=…'"
         if not missing:
             return 'give their sheets too, or a pattern that leaves them out'
-        return f"say what belongs together: {flag} '{missing[0]}=…', or {SUBJECTS_FLAG} {missing[0]}=… for {{subject}}"
+        if not subjects:
+            return f"say what belongs together: {flag} '{missing[0]}=…'"
+        pairs = zip(missing, subjects, strict=False)
+        return f'say which subject each sheet is, such as {SUBJECTS_FLAG} {",".join(f"{a}={b}" for a, b in pairs)}'
 
 
 _KINDS = {'--videos': 'video', '--frames': 'frames'}

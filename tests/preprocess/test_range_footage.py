@@ -94,10 +94,20 @@ def test_sheets_without_video_and_videos_without_sheet_are_both_named(tmp_path: 
     assert (caught.value.where, "--videos 'P6=…'" in caught.value.do) == ('--videos', True)
 
 
+def test_subjects_of_videos_that_meet_no_sheet_are_offered_one_by_one(tmp_path: Path) -> None:
+    touch(tmp_path, *(f'S{subject}C{camera}/a.mp4' for subject in (1, 2) for camera in (1, 2)))
+    with pytest.raises(InputError, match='sheets without video: P5, P6') as caught:
+        footage(tmp_path, sheets('P5', 'P6'), 'S{subject}C{camera}/*.mp4')
+    assert caught.value.do.endswith('--subjects P5=1,P6=2')
+
+
 def test_one_sheet_and_one_video_belong_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     touch(tmp_path, 'clip.mp4')
     assert footage(tmp_path, sheets('P5'), 'clip.mp4') == [('P5', 'clip.mp4')]
-    assert 'clip.mp4 is taken for the recording of P5' in capsys.readouterr().err
+    assert 'clip.mp4 is taken for P5' in capsys.readouterr().err
+    touch(tmp_path, 'S1C1/a.mp4', 'S1C2/a.mp4')
+    assert len(footage(tmp_path, sheets('P5'), 'S{subject}C*/a.mp4')) == 2
+    assert '1 is taken for P5' in capsys.readouterr().err
 
 
 def test_no_video_is_two_sheets(tmp_path: Path) -> None:
@@ -180,7 +190,7 @@ def test_subjects_and_sheets_that_do_not_meet_are_both_named(tmp_path: Path) -> 
         frames(tmp_path, sheets('P5', 'P6'), 'S{subject}C{camera}{frame}.jpg')
     # Subject 5 is not sheet P5: S is no P.
     assert caught.value.what == 'sheets without frames: P5, P6; frames without a sheet: 1, 2, 5'
-    assert '--subjects' in caught.value.do
+    assert caught.value.do.endswith('--subjects P5=1,P6=2')
     with pytest.raises(InputError, match='frames without a sheet: 5'):
         frames(tmp_path, sheets('P5', 'P6'), 'S{subject}C{camera}{frame}.jpg', subjects='P5-P6=1-2')
 
