@@ -121,7 +121,7 @@ def _agreement(model: ExportedModel, sets: Mapping[str, Loaded], scored: ScoredS
     if model.looks_at_frames or (made_by.engine, made_by.precision) == ('tensorflow', 'float32'):
         return None  # equal to 1e-5 by construction
     looked_at = [(scored.rows, lambda: scored.scores)]
-    if train := sets.get(TRAIN):
+    if (train := sets.get(TRAIN)) and model.windowing is None:  # all windows of a training set are too much work
         looked_at.append((train.rows, lambda: model.scores(train.rows, train.found)))
     preparation = found.manifests[0].preparation
     return agreement.measure(looked_at, model.picture_shape, model.score_pixels, preparation)

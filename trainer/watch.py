@@ -86,6 +86,7 @@ class Watch:
         self._seconds_before = 0.0
         self._select_every = stretches(len(watched.evaluation), watched.batch_size, watched.stretch)
         self._owes = False
+        self._evaluated_step = 0
         self._last: Scored | None = None
         self._saved_step = -1
         self._saved_at, self._saving_s = time.monotonic(), 0.0
@@ -97,6 +98,7 @@ class Watch:
         self._select_every = kept.select_every
         self._saved_step = kept.step
         self._owes = kept.owes
+        self._evaluated_step = kept.step
 
     def catch_up(self, step: int) -> None:
         """Measure what was not measured any more when somebody asked to stop."""
@@ -124,7 +126,7 @@ class Watch:
         if not at_the_end and step % self._select_every:
             return
         try:
-            if at_the_end or self._pace.due():
+            if at_the_end or self._is_due(step):
                 self._evaluate(step, losses)
             else:
                 self._select(step)
@@ -133,6 +135,14 @@ class Watch:
             self.save(step)
             raise self._watched.stopped(step) from None
         self._owes = False
+
+    def _is_due(self, step: int) -> bool:
+        """Whether there was enough training for a full evaluation, also for the first one, whose time nobody knows."""
+        watched = self._watched
+        both = len(watched.train) + len(watched.evaluation)
+        as_long = both / (heads.TRAINING * watched.batch_size)
+        enough = step - self._evaluated_step >= watched.schedule.min_train_eval_rate * as_long
+        return enough and self._pace.due()
 
     def save(self, step: int) -> None:
         """Write a checkpoint, and the curves up to here."""
@@ -202,7 +212,7 @@ class Watch:
         watched = self._watched
         with self._pace.evaluating():
             of_train, of_eval = self._measure(watched.train), self._measure(watched.evaluation)
-            self._last = Scored(step, of_train, of_eval)
+            self._last, self._evaluated_step = Scored(step, of_train, of_eval), step
             self._keep_if_best(step, of_eval)
             self._add_point(step, of_train, of_eval)
             if losses is not None:

@@ -16,6 +16,7 @@ from preprocess.set_names import SetName
 Pixels = np.ndarray[tuple[int, int, int, int], np.dtype[np.uint8]]
 # Red, green, blue, gray, one after the other or the other way round.
 _ROUND = np.array([[230, 20, 20], [20, 230, 20], [20, 20, 230], [120, 120, 120]], np.uint8)
+SOLID_LABELS = ('red', 'green', 'blue')
 COLOUR_LABELS = ('forth', 'back')
 DOT_LABELS = ('left', 'right')
 SHAPE_LABELS = ('square', 'cross', 'bars')
@@ -32,6 +33,12 @@ class Clip:
 
     def uri(self, place: int) -> str:
         return f'{self.video}#frame={self.steps[place]}'
+
+
+def solid(video: str, *, frames: int = 24, seed: int = 0, side: int = 16) -> Clip:
+    """One of three colours for eight frames, then another."""
+    labels = [(place // 8 + seed) % 3 for place in range(frames)]
+    return _clip(video, _noisy(np.tile(_ROUND[labels][:, None, None], (1, side, side, 1)), seed), labels)
 
 
 def colours(video: str, *, frames: int = 40, seed: int = 0, side: int = 16) -> Clip:
@@ -88,7 +95,13 @@ def pixel_encoder(directory: Path, frame: tuple[int, ...]) -> CompiledEncoder:
     return compile_encoder(EncoderSpec(name, engine='pixels', precision='uint8'), str(directory))
 
 
-def write(directory: Path, name: str, clips: Sequence[Clip], labels: tuple[str, ...], encoder: CompiledEncoder) -> str:
+def write(
+    directory: Path,
+    name: str,
+    clips: Sequence[Clip],
+    labels: tuple[str, ...],
+    encoder: CompiledEncoder,
+) -> str:
     """Write the set `name` of whole recordings, one a shard, as the embedding job would; the PREFIX."""
     engine = load_engine(encoder)
     of_set = SetName(str(directory), name)

@@ -23,6 +23,24 @@ def write(
     return f'{directory}/{name}-*'
 
 
+def write_footage(directory: Path, name: str, runs: Sequence[int], *, per_shard: Sequence[int]) -> str:
+    """Write frames that carry their number, labelled by whether it is odd: runs of so many without a cut, so many runs
+    a shard, two runs a recording; the glob that finds them."""
+    number = run = 0
+    for shard, count in enumerate(per_shard):
+        with RecordWriter(f'{directory}/{name}-{shard:05d}-of-{len(per_shard):05d}.tfrecord.gz') as writer:
+            for length in runs[run : run + count]:
+                for _ in range(length):
+                    # A cut is a step that is missing.
+                    step = number + run
+                    vector, video = np.array([number, 0], np.float32), f'{name}{run // 2}.mp4'
+                    place = {'video': video, 'frame': step, 'time': step / 10, 'step': step}
+                    writer.write(Record(f'{video}#frame={step}', vector, (number % 2,), **place))
+                    number += 1
+                run += 1
+    return f'{directory}/{name}-*'
+
+
 def clusters(rows: int, *, classes: int = 3, seed: int = 0, spread: float = 0.5) -> tuple[np.ndarray, list[tuple[int]]]:
     """Vectors around one corner for each class, and their labels, one class after the other."""
     labels = [row % classes for row in range(rows)]

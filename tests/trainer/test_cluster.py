@@ -7,18 +7,20 @@ import socket
 import subprocess
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.trainer import raw_records
+from tests.trainer import raw_records, sequence_kinds
 from trainer import checkpoints, result, training
 from trainer.config import Learning, Schedule, TrainConfig
 
 _ROOT = Path(__file__).parents[2]
 # Node 1 writes into a directory of its own, if it writes at all.
 _PLACES = ('chief', 'worker')
+_DENSE = ('--label_count', '3', '--batch_size', '50', '--hidden_units', '16')
 
 
 @pytest.fixture
@@ -43,8 +45,8 @@ def _nodes(records, tmp_path, *more):
     nodes = []
     for place in _PLACES:
         around = {'cluster': {'chief': [chief], 'worker': [worker]}, 'task': {'type': place, 'index': 0}}
-        words = ['--train_data_paths', train, '--eval_data_paths', evaluation, '--label_count', '3']
-        words += ['--output_path', str(tmp_path / place), '--batch_size', '50', '--hidden_units', '16', *more]
+        words = ['--train_data_paths', train, '--eval_data_paths', evaluation]
+        words += ['--output_path', str(tmp_path / place), *more]
         nodes.append(
             subprocess.Popen(
                 [sys.executable, '-m', 'trainer.task', *words],
@@ -63,7 +65,7 @@ def _nodes(records, tmp_path, *more):
 
 
 def test_two_nodes_of_fifty_learn_what_one_of_a_hundred_does_and_the_chief_alone_writes(records, tmp_path):
-    with _nodes(records, tmp_path, '--max_steps', '150', '--eval_interval_secs', '0') as nodes:
+    with _nodes(records, tmp_path, *_DENSE, '--max_steps', '150', '--eval_interval_secs', '0') as nodes:
         said = [node.communicate(timeout=120)[1] for node in nodes]
     assert [node.returncode for node in nodes] == [0, 0], said
     assert not (tmp_path / 'worker').exists()
@@ -85,8 +87,23 @@ def test_two_nodes_of_fifty_learn_what_one_of_a_hundred_does_and_the_chief_alone
         np.testing.assert_allclose(one, other, atol=1e-4)
 
 
+@pytest.mark.slow
+def test_nodes_normalise_and_flip_as_one_would(tmp_path):
+    made = sequence_kinds.footage(tmp_path, sequence_kinds.KINDS['convlstm'])
+    learning = replace(made.learning, max_steps=30, batch_size=12, augment='h,v')
+    settings = {name: value for name, value in vars(learning).items() if value not in (None, False)}
+    words = [word for name, value in settings.items() for word in (f'--{name}', str(value))]
+    with _nodes((made.train_data_paths[0], made.eval_data_paths[0]), tmp_path, *words, '--batch_size', '6') as nodes:
+        said = [node.communicate(timeout=240)[1] for node in nodes]
+    assert [node.returncode for node in nodes] == [0, 0], said
+    alone = training.train(replace(made, learning=learning))
+    together = result.read(str(tmp_path / 'chief' / 'train'), export_last=True)
+    for one, other in zip(together.head().weights, replace(alone, export_last=True).head().weights, strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-4)
+
+
 def test_a_lost_node_ends_the_other_and_started_again_they_continue(records, tmp_path):
-    more = ('--max_steps', '100000', '--eval_interval_secs', '0.1', '--log_interval_secs', '0')
+    more = (*_DENSE, '--max_steps', '100000', '--eval_interval_secs', '0.1', '--log_interval_secs', '0')
     with _nodes(records, tmp_path, *more) as (chief, worker):
         _wait_for(chief, 'Eval, step')
         worker.kill()

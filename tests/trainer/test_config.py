@@ -3,7 +3,7 @@ import pytest
 from preprocess.command import FlagParser
 from preprocess.failures import UsageError
 from trainer import config
-from trainer.config import Learning, Schedule, TrainConfig
+from trainer.config import HEADS, Learning, Schedule, TrainConfig
 from trainer.environment import Environment
 
 _DATA = ['--train_data_paths', 'train', '--eval_data_paths', 'eval']
@@ -108,8 +108,54 @@ def test_what_is_missing_is_named(missing):
         ['--early_stopping_steps', '0'],
         ['--verbosity', 'LOUD'],
         ['--window', '3'],
+        ['--head', 'lstm', '--window', '1'],
+        ['--head', 'lstm', '--hidden_units', '0'],
+        ['--head', 'lstm', '--stride', '0'],
+        ['--head', 'lstm', '--window_label', 'first'],
+        ['--head', 'convlstm', '--layers', '0'],
+        ['--head', 'cnn', '--augment', 'd'],
+        ['--head', 'cnn', '--augment', ''],
     ],
 )
 def test_impossible_values_are_usage_errors(words):
     with pytest.raises(UsageError):
         _read(*_DATA, '--output_path', 'out', *words)
+
+
+@pytest.mark.parametrize(
+    ('words', 'where', 'do'),
+    [
+        (['--window', '3'], '--window', 'leave it out, or choose --head lstm or convlstm'),
+        (['--head', 'cnn', '--stride', '2'], '--stride', 'leave it out, or choose --head lstm or convlstm'),
+        (['--head', 'lstm', '--filters', '2'], '--filters', 'leave it out, or choose --head convlstm or cnn'),
+        (['--head', 'lstm', '--clip_frames', '2'], '--clip_frames', 'leave it out, or choose --head convlstm'),
+        (['--layers', '2'], '--layers', 'leave it out, or choose --head lstm or convlstm or cnn'),
+        (
+            ['--head', 'lstm', '--augment', 'h'],
+            '--augment',
+            'leave it out, or embed with --encoder pixels:HEIGHTxWIDTH for --head convlstm or cnn',
+        ),
+        (
+            ['--head', 'convlstm', '--window', '30'],
+            '--clip_frames',
+            'make --window a multiple of it, say 28',
+        ),
+    ],
+)
+def test_settings_that_a_head_has_not_are_refused_with_their_remedy(words, where, do):
+    with pytest.raises(UsageError) as raised:
+        _read(*_DATA, '--output_path', 'out', *words)
+    assert (raised.value.where, raised.value.do, raised.value.exit_code) == (where, do, 2)
+
+
+def test_each_head_has_defaults_of_its_own():
+    lstm, convlstm, cnn = (_read(*_DATA, '--output_path', 'o', '--head', head).learning for head in HEADS[1:])
+    assert (lstm.window, lstm.stride, lstm.window_label, lstm.layers, lstm.hidden_units) == (16, 1, 'last', 2, 128)
+    assert (convlstm.window, convlstm.clip_frames, convlstm.batch_size, convlstm.filters) == (120, 4, 4, 16)
+    assert (cnn.window, cnn.windowing, cnn.layers, cnn.filters, cnn.hidden_units) == (None, None, 3, 16, 64)
+    assert lstm == Learning(head='lstm', window=16, hidden_units=128)
+
+
+def test_flips_are_named_once_whatever_the_spaces():
+    assert _read(*_DATA, '--output_path', 'o', '--head', 'cnn', '--augment', 'h, hv,h').learning.flips == ('h', 'hv')
+    assert _read(*_DATA, '--output_path', 'o').learning.flips == ()

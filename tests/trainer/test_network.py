@@ -125,5 +125,113 @@ def test_nodes_drop_together_what_one_node_would():
     np.testing.assert_array_equal(np.concatenate(parts), dropped(batch_size=4))
 
 
+_CLIPS = HeadSpec(16, 2, 0, kind='convlstm', frame=(4, 4, 1), window=4, clip_frames=2, filters=2)
+
+
+def _frames(count, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (count, 4, 4, 1), np.uint8)
+
+
+def _windows_of(frames, starts=(0, 2, 5, 3)):
+    indices = np.array(starts, np.int32)[None, :, None] + np.arange(4, dtype=np.int32)
+    return Work(tf.constant(frames), tf.constant(np.arange(len(frames)) % 2, tf.int32), indices)
+
+
+def test_the_target_of_a_window_is_that_of_its_first_row():
+    network = _network(spec=_CLIPS)
+    frames = _frames(10)
+    examples = np.stack([frames[start : start + 4] for start in (0, 2, 5, 3)])
+    work = _windows_of(frames)
+    network.learn(work, 0)  # from here on by running statistics, which the next step leaves be in scoring
+    losses, _ = network.score(tf.constant(examples), tf.constant([0, 0, 1, 1]))
+    wrong, _ = network.score(tf.constant(examples), tf.constant([1, 1, 0, 0]))
+    steps = _windows_of(frames).indices.repeat(200, axis=0)
+    found = network.learn(Work(work.values, work.targets, steps), 1)
+    assert found[-1] < found[0]
+    after, _ = network.score(tf.constant(examples), tf.constant([0, 0, 1, 1]))
+    assert after.mean() < losses.mean()
+    assert wrong.mean() != losses.mean()
+
+
+def test_running_statistics_are_the_mean_of_the_first_batches():
+    network = _network(spec=_CLIPS, optimizer='sgd', learning_rate=0.0)
+    frames = _frames(10)
+    means = []
+    for step, starts in enumerate([(0, 1, 2, 3), (3, 4, 5, 6), (1, 3, 5, 6)]):
+        alone = _network(spec=_CLIPS, learning_rate=0.0)
+        alone.learn(_windows_of(frames, starts), 0)
+        means.append(alone.snapshot().weights[2:4])
+        network.learn(_windows_of(frames, starts), step)
+    for place in (0, 1):
+        expected = np.mean([of_batch[place] for of_batch in means], axis=0)
+        np.testing.assert_allclose(network.snapshot().weights[2 + place], expected, rtol=1e-5)
+
+
+def test_running_statistics_have_no_slots_and_go_on_as_if_nothing_had_happened():
+    whole, begun, resumed = (_network(spec=_CLIPS, optimizer='adam', flips=('h', 'v')) for _ in range(3))
+    assert len(whole.snapshot().slots) == 2 * (len(whole.snapshot().weights) - 2)
+    work = _windows_of(_frames(10))
+
+    def steps(network, first, last):
+        network.learn(Work(work.values, work.targets, work.indices.repeat(last - first, axis=0)), first)
+
+    steps(whole, 0, 5)
+    steps(begun, 0, 3)
+    resumed.restore(begun.snapshot())
+    steps(resumed, 3, 5)
+    for one, other in zip(_all(whole.snapshot()), _all(resumed.snapshot()), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def _flips(ways, number, **changes):
+    """60 clips before and after; those of the node alone, where there are several."""
+    network = _network(**{'spec': _CLIPS, 'flips': ways, 'batch_size': 60, **changes})
+    size = network.recipe.batch_size
+    start = network.recipe.node * size
+    clips = np.stack([_frames(4, seed) for seed in range(60)])[start : start + size]
+    return clips, network._flipped(tf.constant(clips), tf.constant(number, tf.int64)).numpy()
+
+
+_WAYS = {
+    'as it is': lambda x: x,
+    'h': lambda x: x[:, :, ::-1],
+    'v': lambda x: x[:, ::-1],
+    'hv': lambda x: x[:, ::-1, ::-1],
+}
+
+
+@pytest.mark.parametrize('ways', [('h',), ('v',), ('hv',), ('h', 'v', 'hv')])
+def test_all_frames_of_a_window_are_flipped_alike_in_one_of_the_ways_asked_for(ways):
+    counts = dict.fromkeys(_WAYS, 0)
+    for clip, flipped in zip(*_flips(ways, 7), strict=True):
+        (way,) = [name for name, turned in _WAYS.items() if np.array_equal(turned(clip), flipped)]
+        counts[way] += 1
+    assert {name for name, count in counts.items() if count} == {'as it is', *ways}
+    assert min(counts[way] for way in ('as it is', *ways)) > 60 / (len(ways) + 1) / 3
+
+
+def test_flips_follow_from_the_seed_and_the_step():
+    (_, one), (_, same), (_, later), (_, other) = (
+        _flips(('h', 'v'), number, seed=seed) for number, seed in ((3, 0), (3, 0), (4, 0), (3, 1))
+    )
+    np.testing.assert_array_equal(one, same)
+    assert not np.array_equal(one, later)
+    assert not np.array_equal(one, other)
+
+
+def test_nodes_flip_together_what_one_node_would():
+    (_, one), (_, other) = (_flips(('h',), 3, batch_size=30, nodes=2, node=node) for node in (0, 1))
+    np.testing.assert_array_equal(np.concatenate([one, other]), _flips(('h',), 3)[1])
+
+
+def test_sequences_drop_the_same_units_at_all_times():
+    network = _network(spec=HeadSpec(2, 2, 6, kind='lstm', window=5), batch_size=4)
+    values = network._drop(tf.ones((5, 4, 6)), tf.constant(2, tf.int64), 0).numpy()
+    assert set(np.unique(values)) == {0, 2}
+    for time in range(1, 5):
+        np.testing.assert_array_equal(values[time], values[0])
+    assert not np.array_equal(values, network._drop(tf.ones((5, 4, 6)), tf.constant(2, tf.int64), 1).numpy())
+
+
 def _all(snapshot: Snapshot):
     return [*snapshot.weights, *snapshot.slots]

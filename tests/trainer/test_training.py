@@ -116,6 +116,31 @@ def test_asked_to_stop_it_saves_and_the_same_command_continues(config, monkeypat
     assert _same(_weights(training.train(rarely)), _weights(undisturbed))
 
 
+@pytest.mark.parametrize('call', [2, 6, 20])
+def test_asked_to_stop_while_it_measures_it_saves_and_measures_when_it_continues(config, monkeypatch, call):
+    undisturbed = training.train(_elsewhere(config, 'undisturbed'))
+    bit_by_bit = replace(config, schedule=replace(config.schedule, eval_batch_size=7))
+    calls = iter(range(1000))
+    monkeypatch.setattr(interrupts, 'requested', lambda: next(calls) == call)
+    with pytest.raises(Interrupted) as raised:
+        training.train(bit_by_bit)
+    kept = checkpoints.latest(config.checkpoint_dir)
+    assert kept.owes
+    assert f'after step {kept.step}, which is saved' in raised.value.what
+    resumed = training.train(bit_by_bit)
+    assert resumed.best.step == undisturbed.best.step
+    assert _same(_weights(resumed), _weights(undisturbed))
+    steps = [point.step for point in history.read(f'{config.checkpoint_dir}/{history.FILE}')]
+    assert steps == [25, 50, 75, 100]
+
+
+def test_both_sets_are_measured_for_the_first_time_when_training_took_longer(config, tmp_path, capsys):
+    # Of 80 examples, three of which are scored in the time of one that is learnt from: twice that are 54 steps of one.
+    training.train(learning(config, batch_size=1, max_steps=200))
+    evaluated = [line for line in capsys.readouterr().err.splitlines() if line.startswith('Eval, step')]
+    assert evaluated[0] == 'Eval, step 75:'
+
+
 def test_other_settings_are_refused_with_the_difference(config):
     training.train(config)
     with pytest.raises(InputError, match='batch_size: 20 -> 10; l2: 0.0 -> 0.5') as raised:
