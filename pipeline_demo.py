@@ -1,8 +1,10 @@
 """The demo of pipeline.py: the pictures it draws, and those the model it makes never saw."""
 
+import tempfile
+
 from pipeline_stages import PipelineConfig
 from preprocess import files, quiet
-from preprocess.progress import say
+from preprocess.progress import Progress, say
 
 DEMO_ENCODER = 'mini'
 DEMO_PICTURES_PER_CLASS = 100
@@ -15,12 +17,27 @@ def draw(directory: str, *, per_class: int, seed: int) -> None:
     """The demo's pictures, drawn once."""
     from preprocess import demo
 
+    pictures = per_class * len(demo.DEMO_LABELS)
+    if _are_there(directory, pictures):
+        return
+    say(f'drawing {pictures} pictures into {directory}')
+    if files.is_remote(directory):
+        with tempfile.TemporaryDirectory() as folder, Progress(f'copying them to {directory}'):
+            demo.draw_demo(folder, pictures_per_class=per_class, seed=seed)
+            *_, last = files.list_dir(folder, recursive=True)
+            files.copy_tree(folder, directory, last=last.uri[len(files.join(folder, '')) :])
+        return
+    unfinished = f'{directory}.unfinished'
+    files.delete_tree(unfinished)
+    demo.draw_demo(unfinished, pictures_per_class=per_class, seed=seed)
+    files.rename(unfinished, directory)
+
+
+def _are_there(directory: str, pictures: int) -> bool:
+    """Whether they were drawn before; folders on a bucket appear with their first file, so there they are counted."""
     if not files.is_dir(directory):
-        say(f'drawing {per_class * len(demo.DEMO_LABELS)} pictures into {directory}')
-        unfinished = f'{directory}.unfinished'
-        files.delete_tree(unfinished)
-        demo.draw_demo(unfinished, pictures_per_class=per_class, seed=seed)
-        files.rename(unfinished, directory)
+        return False
+    return not files.is_remote(directory) or sum(1 for _ in files.list_dir(directory, recursive=True)) == pictures
 
 
 def fresh_line(config: PipelineConfig, model_dir: str) -> str:

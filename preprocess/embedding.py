@@ -203,7 +203,7 @@ class _Making:
         )
 
     def _job(self, inputs: Sequence[Inputs], encoder: CompiledEncoder) -> EmbeddingJob:
-        remote = any(files.is_remote(path) for one in inputs for path in [*one.csvs, one.config.image_root or ''])
+        remote = any(one.is_remote for one in inputs)
         about_rows = sum(one.about_rows for one in inputs)
         vectors = shelves.vectors(self.store, encoder.key, encoder.vector_bytes)
         refusals = shelves.rejects(self.store, encoder.key)

@@ -41,6 +41,7 @@ class Storage(Protocol):
     def create_if_absent(self, uri: str, data: bytes) -> bool: ...
     def delete(self, uri: str) -> None: ...
     def delete_tree(self, uri: str) -> None: ...
+    def copy(self, source: str, target: str) -> None: ...
     def rename(self, source: str, target: str) -> None: ...
     def make_dirs(self, uri: str) -> None: ...
 
@@ -190,7 +191,10 @@ def make_dirs(uri: str) -> None:
 
 
 def copy(source: str, target: str) -> None:
-    """Copy a file's bytes, between storages too, whole or not at all."""
+    """Copy a file's bytes, between storages too, whole or not at all; within one, the service does it by itself."""
+    if _scheme(source) == _scheme(target):
+        _storage(source).copy(without_scheme(source), without_scheme(target))
+        return
     with open_read(source) as opened, writing_atomic(target) as written:
         shutil.copyfileobj(opened, written, _PIECE_BYTES)
 

@@ -24,8 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command.require('av', extra='video', why='videos')
     from preprocess import frame_files
 
-    if not files.is_remote(config.output_dir):
-        command.log_to(files.join(config.output_dir, frame_files.LOG), verbosity=flags.verbosity)
+    command.log_to(files.join(config.output_dir, frame_files.LOG), verbosity=flags.verbosity)
     with claims.Claim(files.join(config.output_dir, frame_files.CLAIM), doing='preprocess.frames'):
         outcome = frame_files.write_frames(config, overwrite=flags.overwrite)
     for note in outcome.notes:

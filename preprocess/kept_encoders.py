@@ -6,10 +6,11 @@ import errno
 import tempfile
 from collections.abc import Callable
 
-from preprocess import files, shelves
+from preprocess import files, near, shelves
 from preprocess.compiled import GRAPH_FILE, INFO_FILE, CompiledEncoder
 from preprocess.encoders import EncoderSpec
 from preprocess.failures import InputError
+from preprocess.progress import Progress
 
 Compile = Callable[[EncoderSpec, str], CompiledEncoder]
 
@@ -58,9 +59,10 @@ def _publish_objects(made: CompiledEncoder, place: str) -> CompiledEncoder:
     if files.exists(files.join(place, INFO_FILE)):  # a damaged one
         for name in reversed(made.file_names):
             files.delete(files.join(place, name))
-    for name in made.file_names[:-1]:
-        files.create_if_absent(files.join(place, name), files.read_bytes(files.join(made.directory, name)))
-    sha256 = made.sha256 if made.is_pixels else files.sha256(files.join(place, GRAPH_FILE))
+    with Progress('copying the encoder to the store'):
+        for name in made.file_names[:-1]:
+            files.create_if_absent(files.join(place, name), files.read_bytes(files.join(made.directory, name)))
+        sha256 = made.sha256 if made.is_pixels else files.sha256(near.file(files.join(place, GRAPH_FILE)))
     there = dataclasses.replace(made, directory=place, sha256=sha256)
     there.write()
     return there

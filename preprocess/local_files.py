@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
+_PIECE_BYTES = 1 << 20
 # A file name may have 255 bytes; the rest of a temporary name takes 40.
 _LONGEST_TEMPORARY_STEM = 50
 
@@ -106,6 +107,11 @@ class LocalFiles:
             self.delete(uri)
         elif os.path.lexists(uri):
             shutil.rmtree(uri)
+
+    def copy(self, source: str, target: str) -> None:
+        """Copy a file's bytes, whole or not at all."""
+        with self.open_read(source) as opened, self.writing_atomic(target) as written:
+            shutil.copyfileobj(opened, written, _PIECE_BYTES)
 
     def rename(self, source: str, target: str) -> None:
         """Give a file or directory another name; a file of that name is replaced, a directory is not."""

@@ -195,14 +195,18 @@ class ObjectFiles:
         with ThreadPoolExecutor(_AT_ONCE, 'remove objects') as pool:
             list(pool.map(lambda one: self._delete(uri, one), found))
 
-    def rename(self, source: str, target: str) -> None:
-        """Give an object another name; one of that name is replaced. A reader may see both for a moment, or neither."""
+    def copy(self, source: str, target: str) -> None:
+        """A copy that the service makes."""
         at, to = self._object(source), self._object(target)
         try:
             self._persist(source, lambda: self._service.copy(at, to))
         except FileNotFoundError:
             raise self._missing(source) from None
-        self._delete(source, at)
+
+    def rename(self, source: str, target: str) -> None:
+        """Give an object another name; one of that name is replaced. A reader may see both for a moment."""
+        self.copy(source, target)
+        self._delete(source, self._object(source))
 
     def make_dirs(self, uri: str) -> None:
         """Nothing: a directory is there as soon as something is in it."""

@@ -3,7 +3,7 @@
 import gzip
 import itertools
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from preprocess import files, near, record_sets, rows, settings, video_reader
@@ -49,6 +49,7 @@ class Inputs:
     settings: dict[str, Json]
     about_rows: int
     footage: AboutFootage
+    is_remote: bool  # whether pictures come over the network
 
 
 def check(
@@ -59,6 +60,7 @@ def check(
     csvs = tuple(rows.expand_inputs(config.input_path))
     working_dir = os.getcwd()
     _check_labels(config, csvs, labels)
+    seen = _first_rows(config, csvs)
     return Inputs(
         config=config,
         csvs=csvs,
@@ -78,7 +80,8 @@ def check(
             'encoder_key': encoder_key,
         },
         about_rows=_about_rows(csvs) // (config.part.of if config.part else 1),
-        footage=_about_footage(config, csvs),
+        footage=_about_footage(seen, csvs),
+        is_remote=any(files.is_remote(row.uri) for row in seen),
     )
 
 
@@ -143,10 +146,13 @@ def _check_labels(config: SetConfig, csvs: tuple[str, ...], labels: Labels) -> N
         )
 
 
-def _about_footage(config: SetConfig, csvs: tuple[str, ...]) -> AboutFootage:
-    """The footage of the first rows, and as much of as many others; where there is any, its reader must be there."""
+def _first_rows(config: SetConfig, csvs: tuple[str, ...]) -> list[Row]:
     found = itertools.chain.from_iterable(rows.read_csv(path, image_root=config.image_root) for path in csvs)
-    seen = [row for row in itertools.islice(found, ROWS_SEEN_FOR_FOOTAGE) if isinstance(row, Row)]
+    return [row for row in itertools.islice(found, ROWS_SEEN_FOR_FOOTAGE) if isinstance(row, Row)]
+
+
+def _about_footage(seen: Sequence[Row], csvs: tuple[str, ...]) -> AboutFootage:
+    """The footage of the first rows, and as much of as many others; where there is any, its reader must be there."""
     footage = [row for row in seen if row.is_footage]
     if not footage:
         return AboutFootage(0, 0.0)

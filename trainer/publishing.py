@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from preprocess import files
 from preprocess.failures import InputError
+from preprocess.progress import Progress
 
 _log = logging.getLogger(__name__)
 GRAPH = 'saved_model.pb'
@@ -58,12 +59,13 @@ def _publishing_objects(final: str, *, keep_previous: bool) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         staged = files.join(folder, files.name(final))
         yield staged
-        files.write_atomic(mark, b'')
-        if _is_model(final):
-            replaced = f'{final}.previous' if keep_previous else replaced
-            _copy_model(final, replaced)
-        _clear(final)
-        files.copy_tree(staged, final, last=GRAPH)
+        with Progress(f'copying the model to {final}'):
+            files.write_atomic(mark, b'')
+            if _is_model(final):
+                replaced = f'{final}.previous' if keep_previous else replaced
+                _copy_model(final, replaced)
+            _clear(final)
+            files.copy_tree(staged, final, last=GRAPH)
     if not keep_previous:
         _clear(replaced)
     files.delete(mark)

@@ -64,6 +64,8 @@ class FakeServer:
     def __init__(self) -> None:
         self.faults = Faults()
         self.requests: Counter[str] = Counter()
+        # Bytes of answers' bodies, whether or not they arrived.
+        self.bytes_sent = 0
         self._server = ThreadingHTTPServer(('127.0.0.1', 0), type('_OfServer', (_Handler,), {'fake': self}))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
@@ -159,6 +161,7 @@ class _Handler(BaseHTTPRequestHandler):
         return b''.join(pieces)
 
     def _head(self, answer: Answer) -> None:
+        self.fake.bytes_sent += len(answer.body)
         self.send_response(answer.status)
         headers = {'Content-Length': str(len(answer.body)), **answer.headers}
         for name, value in headers.items():

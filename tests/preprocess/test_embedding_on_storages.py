@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from preprocess import files, records, retries
+from preprocess import files, preflight, records, retries
 from preprocess.embedding import embed_sets
 from preprocess.failures import InputError, RunFailed
 from preprocess.manifest import Manifest
@@ -198,3 +198,22 @@ def test_two_workers_elsewhere_write_every_row_over_a_bad_network(there: str, po
         embed(there, f'{there}/out', *portable)
         assert learnt_from(f'{there}/out') == expected
     assert faults.done.total() > 30
+
+
+def test_more_pictures_are_asked_for_at_once_when_they_come_over_the_network(
+    data: Path, there: str, tmp_path: Path
+) -> None:
+    rows = {'here': f'{data}/pics/00000.png,cat', 'there': f'{there}/pics/00000.png,cat'}
+    for name, row in rows.items():
+        (tmp_path / f'{name}.csv').write_text(row)
+    found = [
+        preflight.check(
+            SetConfig(
+                input_path=f'{tmp_path}/{name}.csv', input_dict=f'{data}/dict.txt', output_path=f'{tmp_path}/out/{name}'
+            ),
+            encoder_key='key',
+            encoder='fake',
+        ).is_remote
+        for name in rows
+    ]
+    assert found == [False, True]

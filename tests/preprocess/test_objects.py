@@ -176,6 +176,31 @@ def test_a_file_that_changes_while_it_is_read_is_noticed(place: str) -> None:
             opened.read()
 
 
+def test_who_jumps_asks_for_little(gcs: FakeGcs) -> None:
+    path = 'gs://bucket/jumps/large'
+    files.write_atomic(path, bytes(40 << 20))
+    before = gcs.bytes_sent
+    with files.open_read(path) as opened:
+        opened.seek(-16, io.SEEK_END)
+        assert len(opened.read(16)) == 16
+        # What is before the end came with it.
+        opened.seek(-100_000, io.SEEK_END)
+        assert len(opened.read(50_000)) == 50_000
+        opened.seek(20 << 20)
+        assert len(opened.read(1000)) == 1000
+    assert gcs.bytes_sent - before < 1 << 20
+
+
+def test_a_copy_within_a_storage_is_made_there(gcs: FakeGcs) -> None:
+    files.write_atomic('gs://bucket/copies/a', bytes(5 << 20))
+    before = gcs.bytes_sent
+    files.copy('gs://bucket/copies/a', 'gs://bucket/copies/b')
+    assert gcs.bytes_sent - before < 10_000
+    assert files.stat('gs://bucket/copies/b').size == 5 << 20
+    with pytest.raises(FileNotFoundError):
+        files.copy('gs://bucket/copies/none', 'gs://bucket/copies/b')
+
+
 def test_files_of_several_storages_are_copied_to_each_other(place: str, tmp_path) -> None:
     (tmp_path / 'a').write_bytes(b'abc')
     files.copy(f'{tmp_path}/a', f'{place}/a')
