@@ -8,6 +8,7 @@ import av
 from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.error import DecoderNotFoundError, FFmpegError
+from av.packet import Packet
 from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
@@ -55,6 +56,19 @@ class OpenVideo:
 
     container: InputContainer
     stream: VideoStream
+
+    def packets(self) -> 'Iterator[Packet[VideoStream]]':
+        """Its packets in the order of decoding."""
+        packets = self.container.demux(self.stream)
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except IndexError:
+                return  # PyAV's own, at the end, where another stream turned up under way
+            if packet.size:  # the last one of all is empty, for the decoder
+                yield packet
 
 
 @contextmanager

@@ -76,9 +76,8 @@ class PacketTable:
         table = cls(_ticks(stream), kind.startswith(_STATING_LENGTHS), _stated_end(stream, kind))
         broken = ''
         try:
-            for packet in video.container.demux(stream):
-                if packet.size:
-                    table.add(packet, parsing.facts(packet))
+            for packet in video.packets():
+                table.add(packet, parsing.facts(packet))
                 if len(table) > MAX_FRAMES:
                     raise VideoError('too-many-frames', f'more than {MAX_FRAMES:,} frames')
         except FFmpegError as error:

@@ -1,6 +1,5 @@
 """The packets of a video by their place in the order of decoding, from wherever that has to begin."""
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -70,7 +69,7 @@ class Packets:
         self._video = self._resources.enter_context(opened(self._uri, hardware=self._hardware))
         self._video.stream.codec_context.thread_count = self._threads
         self._video.stream.codec_context.thread_type = ThreadType.AUTO
-        self._packets = self._video.container.demux(self._video.stream)
+        self._packets = self._video.packets()
         self._found: VideoPacket | None = None
         self._next = 0
 
@@ -90,24 +89,19 @@ class Packets:
 
     def _following(self) -> 'VideoPacket':
         try:
-            packet = next(self._sized())
+            return next(self._packets)
         except StopIteration:
             raise VideoError('truncated', f'the file ends after {self._next:,} frames') from None
         except FFmpegError as error:
             raise VideoError('truncated', f'the file ends after {self._next:,} frames: {said(error)}') from None
-        return packet
-
-    def _sized(self) -> Iterator['VideoPacket']:
-        # The last packet of all is an empty one, for the decoder.
-        return (packet for packet in self._packets if packet.size)
 
     def _seek(self, key: int, margin_s: float) -> bool:
         """Whether reading now begins at a keyframe no later than this one."""
         ticks = int(margin_s / self._timeline.time_base)
         try:
             self._video.container.seek(int(self._timeline.key_pts[key]) - ticks, stream=self._video.stream)
-            self._packets = self._video.container.demux(self._video.stream)
-            self._found = next(packet for packet in self._sized() if packet.is_keyframe and packet.pts in self._keys)
+            self._packets = self._video.packets()
+            self._found = next(packet for packet in self._packets if packet.is_keyframe and packet.pts in self._keys)
         except (FFmpegError, StopIteration):
             return False
         self._next = int(self._timeline.key_places[self._keys[self._found.pts or 0]])

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
+from itertools import chain
 
 import numpy as np
 from av.buffer import Buffer
@@ -82,12 +83,12 @@ def _look(uri: str) -> _Look:
 
 def _first_frames(video: OpenVideo) -> Iterator[VideoFrame]:
     tried = 0
-    for packet in video.container.demux(video.stream):
-        tried += packet.is_keyframe
+    for packet in chain(video.packets(), [None]):
+        tried += packet is not None and packet.is_keyframe
         if tried > _TRIED_KEYFRAMES:
             return
         try:
-            yield from packet.decode()
+            yield from video.stream.codec_context.decode(packet)
         except FFmpegError as error:
             _log.info('while looking for a first frame: %s', said(error))
 

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from av.error import FFmpegError
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from preprocess import decoding_plan, files, hardware, images, preparation
 from preprocess.containers import VideoError as VideoError  # part of this door, like survey and BadFrame
+from preprocess.containers import said
 from preprocess.decoding import BadFrame as BadFrame
 from preprocess.decoding import Picture, Trouble, run
 from preprocess.failures import InputError
@@ -58,7 +60,7 @@ class Decoder:
             raise ValueError(f'frames must ascend, from 0 to {len(timeline) - 1:,}')
         view = _View.of(uri, timeline, shape, preparation)
         for number, picture in self._pictures(uri, timeline, numbers):
-            yield picture if isinstance(picture, BadFrame) else Frame(number, view.pixels(picture))
+            yield picture if isinstance(picture, BadFrame) else view.frame(number, picture)
 
     def _pictures(self, uri: str, timeline: Timeline, frames: NDArray[np.int64]) -> Iterator[Picture]:
         """The frames as they are decoded; those around a fault by one thread, for an exact verdict."""
@@ -168,10 +170,14 @@ class _View:
             background = _background(uri, _Surveyed(timeline), size, gray, preparation.roi)
         return cls(scaler, shape, preparation, background)
 
-    def pixels(self, frame: VideoFrame) -> Pixels:
+    def frame(self, number: int, picture: VideoFrame) -> Frame | BadFrame:
         """The pixels of a frame."""
-        pixels = preparation.finish(self.scaler.pixels(frame), self.preparation, self.background)
-        return pixels if pixels.shape == self.shape else images.fit(pixels, self.shape)
+        try:
+            scaled = self.scaler.pixels(picture)
+        except FFmpegError as error:  # a damaged header made it something that can't be
+            return BadFrame(number, 'corrupt', f'its picture can not be scaled: {said(error)}')
+        pixels = preparation.finish(scaled, self.preparation, self.background)
+        return Frame(number, pixels if pixels.shape == self.shape else images.fit(pixels, self.shape))
 
 
 class _Surveyed:
@@ -191,9 +197,9 @@ class _Surveyed:
 def _background(uri: str, surveyed: _Surveyed, size: tuple[int, int], gray: bool, roi: Region | None) -> Pixels:
     """The median of frames all over the file."""
     timeline = surveyed.timeline
-    scaler = Scaler(timeline, size, gray=gray, roi=roi)
-    pictures = _EXACT._pictures(uri, timeline, preparation.background_frames(timeline))
-    frames = [scaler.pixels(picture) for _, picture in pictures if not isinstance(picture, BadFrame)]
+    shape = (size[1], size[0], 1 if gray else 3)
+    found = _EXACT.decode(uri, timeline, preparation.background_frames(timeline).tolist(), shape, Preparation(roi=roi))
+    frames = [one.pixels for one in found if isinstance(one, Frame)]
     if not frames:
         raise VideoError('corrupt', 'no frame could be decoded for its background')
     return preparation.median(frames)
