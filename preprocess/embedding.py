@@ -223,6 +223,7 @@ class _Making:
             decode=self.machinery.decode,
             decode_timeout_s=self.machinery.decode_timeout_s,
             reader=self.machinery.reader,
+            recordings=recordings,
             retry_rejected=self.embedding.retry_rejected,
         )
 

@@ -76,6 +76,7 @@ class EmbeddingJob:
     decode: str = decoders.DECODE
     decode_timeout_s: float = decoders.TIMEOUT_S
     reader: VideoReader = VideoReader()
+    recordings: int = 0  # about so many are named
     retry_rejected: bool = False
 
     @property

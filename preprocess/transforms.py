@@ -12,7 +12,18 @@ from typing import Literal, TypeAlias
 import apache_beam as beam
 from apache_beam.utils.windowed_value import WindowedValue
 
-from preprocess import footage, footage_files, frame_lookup, lookup, pictures, pieces, publishing, shards, shelves
+from preprocess import (
+    footage,
+    footage_files,
+    frame_lookup,
+    lookup,
+    pictures,
+    pieces,
+    publishing,
+    shards,
+    shelves,
+    video_pieces,
+)
 from preprocess.arrivals import Arrival, Repeated, Sources
 from preprocess.embed_step import Embed
 from preprocess.footage import WantedFrames
@@ -38,9 +49,6 @@ ROWS_PER_BLOCK = 256
 PICTURES_PER_BLOCK = 32
 # Pictures a thread asks the storage about in one go.
 NAMED_AT_A_TIME = 16
-# Frames of a video that are decoded in one go: enough to make opening the file small, few enough that one long video
-# keeps all workers busy.
-FRAMES_PER_PIECE = 128
 _PLACED, _FRAMES, _FOOTAGE = 'placed', 'frames', 'footage'
 LookedUp: TypeAlias = (
     beam.pvalue.TaggedOutput[Literal['placed'], tuple[Target, list[Placed | PlacedFrames]]]
@@ -274,11 +282,10 @@ class _LookUp(Step):
             for piece in pieces_of_video:
                 yield beam.pvalue.TaggedOutput(_FRAMES, piece)
 
-    def _decodable(self, wanted: WantedFrames) -> Iterator[WantedFrames]:
+    def _decodable(self, wanted: WantedFrames) -> list[WantedFrames]:
         """Frames of a file in pieces, each to be decoded by itself by whoever is free."""
         timeline = footage_files.timeline_of(wanted.file, self._job.reader, self._job.store)
-        pieces_of_video = self._job.reader.splits(timeline, wanted.numbers.tolist(), most=FRAMES_PER_PIECE)
-        return (wanted.some(numbers) for numbers in pieces_of_video)
+        return video_pieces.divide(wanted, timeline, self._job.reader, videos=self._job.recordings)
 
     def _lost(self, wanted: WantedFrames, refusal: Refusal) -> Iterator[Arrived]:
         """The file went away, or became another, since its times were read."""

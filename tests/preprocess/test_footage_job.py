@@ -501,7 +501,7 @@ def test_records_are_gathered_a_few_at_a_time_in_the_order_of_time(folder, monke
 
 
 def test_a_long_video_is_decoded_in_pieces_that_begin_at_keyframes(folder, monkeypatch):
-    monkeypatch.setattr('preprocess.transforms.FRAMES_PER_PIECE', 30)
+    monkeypatch.setattr('preprocess.video_pieces.MOST_FRAMES', 30)
     begun = []
     frames = CountedReader.frames
 
@@ -538,7 +538,7 @@ def test_a_limit_takes_so_many_frames_when_there_are_fewer_rows(folder):
 
 
 def test_what_was_embedded_before_an_interruption_is_kept(folder, monkeypatch):
-    monkeypatch.setattr('preprocess.transforms.FRAMES_PER_PIECE', 12)
+    monkeypatch.setattr('preprocess.video_pieces.MOST_FRAMES', 12)
     with monkeypatch.context() as patched, pytest.raises(Interrupted):
         patched.setattr(interrupts, 'requested', lambda: COUNTS['decoded'] >= 30)
         run(folder, 'a.mp4,cat')
