@@ -1,16 +1,19 @@
 """Where a model goes wrong: the pictures it is most sure of and wrong about, and the classes it mixes up most."""
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from preprocess.progress import Progress
 from trainer import thumbnails
 from trainer.metrics import Floats
+from trainer.moments import Moments
 from trainer.predictions import Predictions
 from trainer.thumbnails import Thumbnail
 
 WORST = 24
 MOST_PAIRS = 10
+_APART_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Mistakes:
 def find(predictions: Predictions, confidence: Floats, *, with_thumbnails: bool) -> Mistakes:
     """Look at every labelled picture; `confidence` is how sure the model is of each of its answers."""
     wrong = [row for row, label in enumerate(predictions.labels) if label and label != predictions.predicted[row]]
-    worst = sorted(wrong, key=lambda row: (-confidence[row], predictions.uris[row]))[:WORST]
+    worst = _apart(sorted(wrong, key=lambda row: (-confidence[row], predictions.uris[row])), predictions.moments)
     pairs = Counter((predictions.labels[row], predictions.predicted[row]) for row in wrong)
     frequent = sorted(pairs.items(), key=lambda item: (-item[1], item[0]))[:MOST_PAIRS]
     with Progress('drawing the worst mistakes', total=len(worst), unit='pictures') as progress:
@@ -54,6 +57,22 @@ def find(predictions: Predictions, confidence: Floats, *, with_thumbnails: bool)
             shown.append(_mistake(predictions, row, float(confidence[row]), with_thumbnails=with_thumbnails))
             progress.advance()
     return Mistakes(len(wrong), tuple(shown), tuple(Mixup(*pair, count) for pair, count in frequent))
+
+
+def _apart(rows: Sequence[int], moments: Moments | None) -> list[int]:
+    """The first rows; of footage not two of one moment, which would be the same picture again and again."""
+    if moments is None:
+        return list(rows[:WORST])
+    chosen: list[int] = []
+    taken: defaultdict[str, list[float]] = defaultdict(list)
+    for row in rows:
+        video, time = moments.videos[row], float(moments.times[row])
+        if not video or all(abs(time - other) >= _APART_S for other in taken[video]):
+            chosen.append(row)
+            taken[video].append(time)
+        if len(chosen) == WORST:
+            break
+    return chosen
 
 
 def _mistake(predictions: Predictions, row: int, confidence: float, *, with_thumbnails: bool) -> Mistake:

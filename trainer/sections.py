@@ -132,6 +132,8 @@ def _mistakes(findings: Findings) -> Section | None:
         f'{counted(found.wrong, unit)} with another answer than the label. {which} the model is surest of first: look '
         'for wrong labels among them. They are square because the encoder sees them so.'
     )
+    if unit == 'frame':
+        note += ' Of frames that are less than two seconds apart one is shown.'
     return Section('mistakes', 'Worst mistakes', _Mistakes(note, found.worst))
 
 

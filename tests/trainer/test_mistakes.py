@@ -2,15 +2,18 @@
 
 import base64
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests import tanks
 from tests.models import picture_bytes
 from trainer import mistakes, thumbnails
 from trainer.mistakes import Mixup
+from trainer.moments import Moments
 from trainer.predictions import Predictions
 
 
@@ -81,3 +84,38 @@ def test_a_thumbnail_carries_nothing_of_the_original_but_its_pixels(tmp_path: Pa
     assert b'script' in path.read_bytes()
     assert source is not None
     assert b'script' not in base64.b64decode(source.split(',')[1])
+
+
+def test_of_footage_a_mistake_shows_its_frame_and_its_neighbours_are_left_out(tmp_path: Path) -> None:
+    film = np.zeros((90, 24, 32), np.uint8)
+    film[75] = 200
+    video = str(tanks.write_video(tmp_path / 'tank.mkv', film))
+    numbers = [2, 10, 75, 70, 89]
+    moments = Moments((video,) * 5, np.array(numbers), np.array(numbers) / 30)
+    predictions = replace(
+        said(*[('a', 'b')] * 5), uris=tuple(f'{video}#frame={number}' for number in numbers), moments=moments
+    )
+
+    found = mistakes.find(predictions, np.array([0.9, 0.8, 0.99, 0.7, 0.6], np.float32), with_thumbnails=True)
+
+    # 70 and 89 are within two seconds of 75, 10 of 2.
+    assert [one.uri.rpartition('=')[2] for one in found.worst] == ['75', '2']
+    assert found.wrong == 5
+    shown = [thumbnail.source for one in found.worst if (thumbnail := one.thumbnail)]
+    brightness = [
+        np.asarray(Image.open(io.BytesIO(base64.b64decode(str(source).split(',')[1]))).convert('L')).mean()
+        for source in shown
+    ]
+    assert brightness == pytest.approx([200, 0], abs=2)
+
+
+@pytest.mark.parametrize(
+    ('name', 'problem'), [('gone.mp4#frame=3', 'No such file'), ('tank.mkv#frame=7', 'the video has 5 frames now')]
+)
+def test_a_frame_that_is_gone_has_no_thumbnail(tmp_path: Path, name: str, problem: str) -> None:
+    tanks.write_video(tmp_path / 'tank.mkv', tanks.frames(5))
+
+    found = thumbnails.of_picture(f'{tmp_path}/{name}')
+
+    assert found.source is None
+    assert problem in found.problem
