@@ -25,12 +25,13 @@ _NUMBER_BYTES = 8
 
 
 class VideoFile(NamedTuple):
-    """A file of frames as it was when its times were read."""
+    """A file of frames as it was when its times were read; these travel with it where they are few bytes."""
 
     uri: str
     size: int
     version: str
     sha256: bytes
+    times: bytes = b''
 
     def prefix(self, preparation: str) -> bytes:
         """What the keys of its frames begin with, prepared like this."""

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from preprocess import files, kept_timelines, lookup, recordings, shelves
@@ -15,6 +16,8 @@ from preprocess.timelines import Timeline
 from preprocess.video_reader import VideoReader
 
 _READ_BYTES = 1 << 20
+# Steady frames take next to nothing: the times of hours of them are carried along rather than looked up by every step.
+_CARRIED_BYTES = 16 << 10
 # What another try may find otherwise, though the bytes are the same.
 _PASSING = frozenset(['missing', 'forbidden', 'is-a-directory', 'unreadable', 'changed'])
 
@@ -84,7 +87,9 @@ class Surveyor:
             kept = self._read_times(file)
         if isinstance(kept, Refusal):
             raise ImageError(kept.reason, kept.message)
-        return Surveyed(part, file, entry if is_new else None)
+        times = kept.to_bytes()
+        carried = file._replace(times=times if len(times) <= _CARRIED_BYTES else b'')
+        return Surveyed(part, carried, entry if is_new else None)
 
     def _hashed(self, uri: str) -> bytes:
         digest = hashlib.sha256()
@@ -109,12 +114,19 @@ class Surveyor:
 
 def timeline_of(file: VideoFile, reader: VideoReader, store: str) -> Timeline:
     """The times of a file that was surveyed; read once more when somebody tidied the store meanwhile."""
+    if file.times:
+        return _parsed(file.times)
     if found := kept_timelines.held(store, file.sha256):
         return found
     again = reader.survey(file.uri)
     check_unchanged(file)
     kept_timelines.keep(store, file.sha256, again)
     return again
+
+
+@lru_cache(maxsize=4)
+def _parsed(times: bytes) -> Timeline:
+    return Timeline.from_bytes(times)
 
 
 def check_unchanged(file: VideoFile) -> None:

@@ -1,4 +1,4 @@
-"""A video in pieces that are decoded by themselves: each worth opening the file for, and enough of them for everyone."""
+"""A video in pieces that are decoded by themselves: each worth opening the file for, enough of them for everyone."""
 
 from preprocess import decoding_plan
 from preprocess.footage import WantedFrames
