@@ -1,4 +1,4 @@
-"""The bare network: a compiled encoder fed ready pixels, in the batches it likes best, by as many callers as it wants."""
+"""The bare network: a compiled encoder fed ready pixels in the batches it likes best, by as many callers as it wants."""
 
 import dataclasses
 import json
