@@ -213,9 +213,9 @@ def _credentials() -> tuple[object, str | None]:
     try:
         credentials, project = google.auth.default(scopes=['https://www.googleapis.com/auth/devstorage.read_write'])
     except DefaultCredentialsError as error:
-        raise InputError(
-            f'there are no credentials for Google Cloud ({_first_line(error)})', where='gs:// paths', do=_LOG_IN
-        ) from None
+        # Google's usual words are a page's address; a file that isn't one of credentials is named.
+        named = '' if str(error).startswith('Your default credentials') else f' ({_first_line(error)})'
+        raise InputError(f'there are no credentials for Google Cloud{named}', where='gs:// paths', do=_LOG_IN) from None
     return credentials, project
 
 

@@ -17,8 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import BinaryIO
 
-from preprocess import files
-from preprocess.failures import InputError, RunFailed
+from preprocess import files, interrupts
+from preprocess.failures import InputError, Interrupted, RunFailed
 from preprocess.files import FileStat
 from preprocess.progress import Progress
 
@@ -45,11 +45,13 @@ def file(uri: str) -> str:
 
 def bring(uris: Iterable[str], *, what: str) -> None:
     """Copy several files near at once, so that `file` has them; `what` they are is told, and how far it is."""
-    remote = [uri for uri in dict.fromkeys(uris) if files.is_remote(uri)]
-    if not remote:
-        return
+    remote = {uri for uri in uris if files.is_remote(uri)}
+    # Folders are listed: thousands of questions would take minutes.
+    listed = [one for folder in {files.parent(uri) for uri in remote} for one in files.list_dir(folder)]
+    found = [one for one in listed if one.uri in remote]
+    # Those that are not there say so.
+    found += [files.stat(uri) for uri in remote - {one.uri for one in found}]
     with ThreadPoolExecutor(_AT_ONCE, 'near') as pool:
-        found = list(pool.map(files.stat, remote))
         _copy([one for one in found if one not in _copies], what, pool)
     _brought.update({one.uri: _copies[one] for one in found})
 
@@ -101,6 +103,8 @@ def _copy(wanted: list[FileStat], what: str, pool: ThreadPoolExecutor) -> None:
 
     def count(copied: int) -> None:
         nonlocal done
+        if interrupts.requested():
+            raise Interrupted('interrupted', where=f'copying {what} near', do='run the same command again')
         with counting:
             done += copied
             progress.update(done // _MEGABYTE)

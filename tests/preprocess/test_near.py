@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from preprocess import files, near
-from preprocess.failures import InputError, RunFailed
+from preprocess import files, interrupts, near
+from preprocess.failures import InputError, Interrupted, RunFailed
 from tests.fakes.fixtures import gcs_environment
 from tests.fakes.gcs import FakeGcs
 
@@ -40,6 +40,40 @@ def test_several_are_copied_at_once_and_read_from_there(place: str, gcs: FakeGcs
         files.write_atomic(uri, uri.encode())
     near.bring([*uris, uris[0]], what='records')
     assert [Path(near.file(uri)).read_bytes() for uri in uris] == [uri.encode() for uri in uris]
+
+
+def test_many_are_found_by_one_listing(gcs: FakeGcs) -> None:
+    uris = [f'gs://bucket/near many/{number}' for number in range(30)]
+    for uri in uris:
+        files.write_atomic(uri, b'x')
+    before = gcs.requests['GET']
+    near.bring(uris, what='records')
+    assert gcs.requests['GET'] - before == 31
+    with pytest.raises(FileNotFoundError):
+        near.bring([*uris, 'gs://bucket/near many/gone'], what='records')
+
+
+def test_what_was_brought_is_used_without_asking_again(gcs: FakeGcs) -> None:
+    files.write_atomic('gs://bucket/brought', b'x')
+    assert near.if_brought('gs://bucket/brought') == 'gs://bucket/brought'
+    near.bring(['gs://bucket/brought'], what='records')
+    with gcs.failing(1.0):
+        assert Path(near.if_brought('gs://bucket/brought')).read_bytes() == b'x'
+
+
+def test_a_long_copy_tells_how_far_it_is_and_can_be_interrupted(
+    gcs: FakeGcs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(near, '_TELL_FROM_BYTES', 1000)
+    monkeypatch.setattr(near, '_MEGABYTE', 1000)
+    files.write_atomic('gs://bucket/long/1', bytes(3000))
+    with caplog.at_level('INFO', 'preprocess.progress'):
+        near.bring(['gs://bucket/long/1'], what='the records')
+    assert 'copying the records near: 3 of 3 MB' in caplog.text
+    files.write_atomic('gs://bucket/long/2', bytes(3000))
+    monkeypatch.setattr(interrupts, 'requested', lambda: True)
+    with pytest.raises(Interrupted):
+        near.bring(['gs://bucket/long/2'], what='the records')
 
 
 def test_a_tree_is_copied_with_its_folders(place: str) -> None:
