@@ -6,10 +6,12 @@ comes from --encoder_dir, or is calibrated on --calibration_pictures, and kept i
 
 import hashlib
 import io
+import json
 import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -30,6 +32,7 @@ _AS_EXPORTED = ('tensorflow', 'float32')
 # Two compilations of one network differ by far less than this share of its largest number, two networks by far more.
 _ALIKE = 1e-2
 _PROBES = 4
+_Graph: TypeAlias = 'tf.types.experimental.Trackable'
 
 
 @dataclass(frozen=True)
@@ -116,11 +119,11 @@ def load(directory: str, runtime: Runtime, sizes: Sequence[int]) -> Running:
         return Running(model, lambda pixels, alone: model.score(pixels))
     description = Description.read(directory)
     shape = description.shape_for_pictures(directory)
+    description.for_single_pictures(directory)
+    _check_encoder(description, directory, engine, precision)
     graph = models.load_graph(directory)
     with tempfile.TemporaryDirectory() as folder, heap.returning():
-        own = _own_encoder(graph, shape, folder)
-        encoder = _quantised(own, runtime) if precision == 'int8' else replace(own, engine=engine, precision=precision)
-        encode = _loaded(encoder, sizes, runtime.threads)
+        encode = _loaded(_encoder(graph, shape, directory, runtime, folder), sizes, runtime.threads)
 
     def scores(vectors: Vectors) -> Scores:
         # Through `graph`, which thereby lives as long as the signature that needs its constants.
@@ -153,7 +156,37 @@ def _runs(encoder: CompiledEncoder, sizes: Sequence[int], streams: Streams) -> d
     return {size: way.load(replace(encoder, batch_size=size), streams) for size in sizes}
 
 
-def _own_encoder(graph: 'tf.types.experimental.Trackable', shape: Shape, folder: str) -> CompiledEncoder:
+def _check_encoder(description: Description, directory: str, engine: str, precision: str) -> None:
+    if description.manner.looks_at_frames:
+        raise InputError(
+            'this model looks at frames themselves: it has no encoder that another engine could run',
+            where=directory,
+            do=f'leave out --engine {engine} --precision {precision}',
+        )
+
+
+def _encoder(graph: _Graph, shape: Shape, directory: str, runtime: Runtime, folder: str) -> CompiledEncoder:
+    """The encoder to run: the model's own, or its quantised form."""
+    engine, precision = runtime.settled()
+    given = runtime.encoder()
+    if given and given.sha256 == _exported_sha256(directory):
+        return given
+    own = _own_encoder(graph, shape, folder)
+    if not engines.way(engine, precision).is_quantised:
+        return replace(own, engine=engine, precision=precision)
+    if given:
+        _check_alike(own, given)
+        return given
+    return _calibrated(own, runtime)
+
+
+def _exported_sha256(directory: str) -> str | None:
+    """The hash of the graph that was put into the model."""
+    said = json.loads(files.read_text(files.join(directory, 'assets', 'model.json')))
+    return str(said['encoder']['sha256']) if said['encoder'] else None
+
+
+def _own_encoder(graph: _Graph, shape: Shape, folder: str) -> CompiledEncoder:
     """The encoder in a model, written as a compiled one."""
     signature = graph.signatures['pixels']
     network = freezing.Network(
@@ -177,14 +210,10 @@ def _own_encoder(graph: 'tf.types.experimental.Trackable', shape: Shape, folder:
     return encoder
 
 
-def _quantised(own: CompiledEncoder, runtime: Runtime) -> CompiledEncoder:
-    """The quantised encoder that is given, if it is the model's, or one calibrated now."""
-    if given := runtime.encoder():
-        _check_alike(own, given)
-        return given
-    words = [runtime.calibration_pictures or '']
-    named = [one.source for one in pictures.named(words, io.BytesIO()) if isinstance(one, pictures.Picture)]
-    uris = [source for source in named if isinstance(source, str)]
+def _calibrated(own: CompiledEncoder, runtime: Runtime) -> CompiledEncoder:
+    """The model's encoder, quantised now on the pictures that are given."""
+    named = pictures.named([runtime.calibration_pictures or ''], io.BytesIO())
+    uris = [one.source for one in named if isinstance(one, pictures.Picture) and isinstance(one.source, str)]
     made = quantising.quantise(own, lambda: uris, os.path.join(own.directory, 'quantised'))
     return made.copied(runtime.encoder_dir) if runtime.encoder_dir else made
 

@@ -25,7 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for module in ('uvicorn', 'starlette', 'python_multipart'):
         command.require(module, extra='serve', why='web servers')
     if config.model_dir:
-        Description.read(config.model_dir).shape_for_pictures(config.model_dir)
+        description = Description.read(config.model_dir)
+        description.shape_for_pictures(config.model_dir)
+        description.for_single_pictures(config.model_dir)
     _log_to_terminal(config.verbosity)
     from predict import running
 

@@ -1,6 +1,8 @@
 """A model's network in other engines and precisions: its own encoder, taken out of it, or a quantised one."""
 
 import hashlib
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from predict import model as models
-from predict import runtime
+from predict import runtime, web
 from predict.runtime import Runtime
 from preprocess import processor, quantising
 from preprocess.compiled import CompiledEncoder
@@ -160,3 +162,32 @@ def test_a_server_in_int8_answers(mini_model, quantised):
         answers = servers.together(*[lambda: server.post('/predict', noise_bytes(1))] * 12)
     assert {answer.status for answer in answers} == {200}
     assert len({answer.json['label'] for answer in answers}) == 1
+
+
+def test_the_quantised_form_of_the_very_graph_in_the_model_is_taken_as_it_is(quantised, tmp_path, monkeypatch):
+    encoder = CompiledEncoder.load(quantised)
+    write_model(ModelParts(random_head(encoder.vector_size), LABELS, encoder), str(tmp_path / 'model'))
+
+    def nobody_asks(*_: object) -> None:
+        raise AssertionError('the encoder was taken out of the model')
+
+    monkeypatch.setattr(runtime, '_own_encoder', nobody_asks)
+    model = runtime.load(str(tmp_path / 'model'), Runtime(encoder_dir=quantised), SIZES)
+    assert np.allclose(scores(model, squares(model)).sum(axis=1), 1, atol=1e-5)
+
+
+def test_a_model_that_looks_at_frames_has_no_encoder_for_another_engine(mini_model, tmp_path):
+    model = Path(shutil.copytree(mini_model, tmp_path / 'model'))
+    said = json.loads((model / 'assets/model.json').read_text())
+    (model / 'assets/model.json').write_text(json.dumps({**said, 'vector_shape': [96, 96, 3]}))
+    with pytest.raises(InputError, match='no encoder that another engine could run'):
+        runtime.load(str(model), Runtime('openvino'), SIZES)
+
+
+def test_a_model_of_windows_is_refused_before_anything_is_loaded(mini_model, tmp_path):
+    model = Path(shutil.copytree(mini_model, tmp_path / 'model'))
+    said = json.loads((model / 'assets/model.json').read_text())
+    window = {'frames': 5, 'stride': 1, 'label': 'last'}
+    (model / 'assets/model.json').write_text(json.dumps({**said, 'window': window}))
+    with pytest.raises(InputError, match='windows of 5 consecutive frames'):
+        web.main(['--model_dir', str(model)])
