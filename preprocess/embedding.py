@@ -224,6 +224,7 @@ class _Making:
             decode_timeout_s=self.machinery.decode_timeout_s,
             reader=self.machinery.reader,
             recordings=recordings,
+            may_have_footage=any(one.footage.is_possible for one in inputs),
             retry_rejected=self.embedding.retry_rejected,
         )
 

@@ -170,8 +170,8 @@ class Expand(Step):
 
 def take_frames(
     rows: beam.PCollection, index: beam.PCollection, job: EmbeddingJob
-) -> tuple[beam.PCollection, list[beam.PCollection]]:
-    """Rows of footage and the index of files -> the frames they take, and what goes straight to the finish."""
+) -> tuple[beam.PCollection, list[beam.pvalue.DoOutputsTuple]]:
+    """Rows of footage and the index of files -> the frames they take; and the steps that things arrive from."""
     found = (
         rows
         | 'TogetherByRecording' >> beam.GroupByKey()
@@ -189,7 +189,7 @@ def take_frames(
         | 'ClaimsByRecording' >> beam.GroupByKey()
         | 'Expand' >> beam.ParDo(Expand(job)).with_outputs(ARRIVALS, main='sought')
     )
-    return frames.sought, [found.arrivals, frames.arrivals]
+    return frames.sought, [found, frames]
 
 
 def _bucket(uri: str, ranges: int) -> int:

@@ -32,10 +32,11 @@ _GZIP_RATIO = 6
 
 @dataclass(frozen=True)
 class AboutFootage:
-    """About how many recordings the rows name, and how many seconds of them."""
+    """About how many recordings the rows name, and how many seconds of them; whether there may be any at all."""
 
     recordings: int
     seconds: float
+    is_possible: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +82,7 @@ def check(
         },
         about_rows=_about_rows(csvs) // (config.part.of if config.part else 1),
         footage=_about_footage(seen, csvs),
-        is_remote=any(files.is_remote(row.uri) for row in seen),
+        is_remote=any(files.is_remote(row.uri) for row in seen if isinstance(row, Row)),
     )
 
 
@@ -146,20 +147,20 @@ def _check_labels(config: SetConfig, csvs: tuple[str, ...], labels: Labels) -> N
         )
 
 
-def _first_rows(config: SetConfig, csvs: tuple[str, ...]) -> list[Row]:
+def _first_rows(config: SetConfig, csvs: tuple[str, ...]) -> list[Row | Reject]:
     found = itertools.chain.from_iterable(rows.read_csv(path, image_root=config.image_root) for path in csvs)
-    return [row for row in itertools.islice(found, ROWS_SEEN_FOR_FOOTAGE) if isinstance(row, Row)]
+    return list(itertools.islice(found, ROWS_SEEN_FOR_FOOTAGE))
 
 
-def _about_footage(seen: Sequence[Row], csvs: tuple[str, ...]) -> AboutFootage:
+def _about_footage(seen: Sequence[Row | Reject], csvs: tuple[str, ...]) -> AboutFootage:
     """The footage of the first rows, and as much of as many others; where there is any, its reader must be there."""
-    footage = [row for row in seen if row.is_footage]
+    footage = [row for row in seen if isinstance(row, Row) and row.is_footage]
     if not footage:
-        return AboutFootage(0, 0.0)
+        return AboutFootage(0, 0.0, is_possible=len(seen) == ROWS_SEEN_FOR_FOOTAGE)
     video_reader.check_installed(f'{footage[0].source}:{footage[0].line}')
     seconds = sum(_about_seconds(row) for row in footage)
     more = _about_rows(csvs) / len(seen) if len(seen) == ROWS_SEEN_FOR_FOOTAGE else 1.0
-    return AboutFootage(round(len({row.recording for row in footage}) * more), seconds * more)
+    return AboutFootage(round(len({row.recording for row in footage}) * more), seconds * more, is_possible=True)
 
 
 def _about_seconds(row: Row) -> float:

@@ -77,6 +77,7 @@ class EmbeddingJob:
     decode_timeout_s: float = decoders.TIMEOUT_S
     reader: VideoReader = VideoReader()
     recordings: int = 0  # about so many are named
+    may_have_footage: bool = True
     retry_rejected: bool = False
 
     @property

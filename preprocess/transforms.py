@@ -77,44 +77,51 @@ class EmbedSets(beam.PTransform):
             | 'CSVs' >> beam.Create(tasks, reshuffle=True)
             | 'ReadRows' >> beam.ParDo(_ReadRows(job)).with_outputs(ARRIVALS, _FOOTAGE, main='rows')
         )
-        frames, arrived = take_frames(read.footage, seen.slices, job)
         named = (
             (read.rows, seen.slices)
             | 'RowsAndIndex' >> beam.Flatten()
             | 'TogetherByPicture' >> beam.GroupByKey()
             | 'Name' >> beam.ParDo(_Name(job)).with_outputs(ARRIVALS, main='named')
         )
+        steps = [seen, vectors, refusals, read, named]
+        contents = [named.named, vectors.slices, refusals.slices]
+        # Without footage its steps are left out, which cost a small run a fifth of its time.
+        if job.may_have_footage:
+            frames, taking = take_frames(read.footage, seen.slices, job)
+            contents, steps = [*contents, frames], [*steps, *taking]
         found = (
-            (named.named, frames, vectors.slices, refusals.slices)
-            | 'PicturesAndStore' >> beam.Flatten()
+            contents
+            | 'ContentsAndStore' >> beam.Flatten()
             | 'TogetherByContent' >> beam.GroupByKey()
             | 'LookUp' >> beam.ParDo(_LookUp(job)).with_outputs(ARRIVALS, _PLACED, _FRAMES, main='wanted')
         )
-        embedded = (
-            found.wanted
-            | 'SpreadOverWorkers' >> beam.Reshuffle()
-            | 'Embed' >> beam.ParDo(Embed(job)).with_outputs(ARRIVALS, main='placed')
-        )
-        filmed = (
-            found.frames
-            | 'SpreadVideoOverWorkers' >> beam.Reshuffle()
-            | 'EmbedFrames' >> beam.ParDo(EmbedFrames(job)).with_outputs(ARRIVALS, main='placed')
-        )
+        embedding = [found.wanted | 'Embed' >> _Spread(Embed(job))]
+        if job.may_have_footage:
+            embedding.append(found.frames | 'EmbedFrames' >> _Spread(EmbedFrames(job)))
         written = (
-            (found.placed, embedded.placed, filmed.placed)
+            (found.placed, *(step.placed for step in embedding))
             | 'Placed' >> beam.Flatten()
             | 'TogetherByShard' >> beam.GroupByKey()
             | 'WriteShards' >> beam.ParDo(_WriteShard(job))
         )
         # Every set is finished, also one of which nothing arrives.
         seeds = begin | 'Sets' >> beam.Create([(one.index, Repeated(0)) for one in job.sets])
-        steps = (seen, vectors, refusals, read, named, found, embedded, filmed)
         return (
-            (seeds, written, *arrived, *(step.arrivals for step in steps))
+            (seeds, written, *(step.arrivals for step in [*steps, found, *embedding]))
             | 'Arrivals' >> beam.Flatten()
             | 'TogetherBySet' >> beam.GroupByKey()
             | 'Finish' >> beam.ParDo(_Finish(job))
         )
+
+
+@dataclass  # not frozen: Beam notes the pipeline in it
+class _Spread(beam.PTransform):
+    """What is wanted, handed to whichever worker is free."""
+
+    step: Embed | EmbedFrames
+
+    def expand(self, wanted: beam.PCollection) -> beam.pvalue.DoOutputsTuple:
+        return wanted | 'OverWorkers' >> beam.Reshuffle() | beam.ParDo(self.step).with_outputs(ARRIVALS, main='placed')
 
 
 def _reading(job: EmbeddingJob, stock: Stock) -> beam.PTransform:
