@@ -13,7 +13,9 @@ from preprocess import command, files, options
 from preprocess.documents import DocsResult
 from preprocess.options import EmbeddingConfig
 from preprocess.progress import say, unsaid
+from preprocess.splits import TRAIN
 from trainer import config as training_config
+from trainer import head_spec
 
 if TYPE_CHECKING:
     from preprocess.footage_forecast import FootageStock
@@ -92,6 +94,9 @@ def _of_footage(
 
 def _try_training(run: Run, records: Mapping[str, str]) -> float:
     """A short training and a longer one, the model evaluated; the seconds a step takes."""
+    learning = training_config.learning_from_flags(run.flags)
+    if learning.head != 'softmax' and not run.config.pretrained_model:
+        return _try_head(run, records, learning)
     seconds = []
     for run.flags.max_steps in TRIAL_STEPS:
         begun = time.monotonic()
@@ -99,3 +104,21 @@ def _try_training(run: Run, records: Mapping[str, str]) -> float:
         seconds.append(time.monotonic() - begun)
     make_report(run, records, model_dir)
     return max(seconds[1] - seconds[0], 0) / (TRIAL_STEPS[1] - TRIAL_STEPS[0])
+
+
+def _try_head(run: Run, records: Mapping[str, str], learning: training_config.Learning) -> float:
+    """Heads of footage take long: they are timed by themselves. A few frames spread over a recording make no window."""
+    from preprocess.record_sets import find_records
+    from trainer import classes, training
+
+    found = find_records([records[TRAIN]]).manifests[0]
+    head_spec.check(learning, found.vector_shape, is_footage=found.sampling is not None)
+    training.load_tensorflow()
+    from trainer import step_time
+
+    told_apart = classes.make(found.labels, multi_label=found.multi_label, unlabelled=learning.unlabelled_class)
+    step_s = step_time.measure(learning, found.vector_shape, told_apart)
+    if learning.windowing is None:
+        run.flags.max_steps, run.flags.epochs = 1, None
+        make_report(run, records, make_model(run, records))
+    return step_s
