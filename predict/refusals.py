@@ -38,8 +38,8 @@ class Refused(Exception):
 
     @property
     def status(self) -> int:
-        """The HTTP status of its reason."""
-        return STATUSES[self.reason]
+        """The HTTP status of its reason; a picture's own fault where that is new."""
+        return STATUSES.get(self.reason, 422)
 
     def json(self) -> dict[str, Json]:
         """The body of the response."""

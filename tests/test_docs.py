@@ -133,3 +133,26 @@ def test_the_code_names_no_registry_host() -> None:
     for name in tracked:
         body = (ROOT / name).read_bytes().decode(errors='replace') if (ROOT / name).is_file() else ''
         assert [host for host in hosts if host in body] == [], name
+
+
+def test_every_reason_and_route_of_the_server_is_in_the_formats() -> None:
+    from predict import openapi
+    from predict.refusals import STATUSES
+
+    text = (ROOT / 'docs' / 'formats.md').read_text()
+    section = text[text.index('## Over the wire') :]
+    rows = [line for line in section.splitlines() if re.match(r'\| \d{3}', line)]
+    told = {reason for row in rows for reason in re.findall(r'`([a-z-]+)`', row) if str(STATUSES.get(reason)) in row}
+    assert set(STATUSES) - told == set()
+    paths = openapi.document()['paths']
+    assert isinstance(paths, dict)
+    assert [path for path in paths if path.replace('{name}', 'NAME') not in section] == []
+
+
+def test_the_server_has_a_status_for_every_reason_a_picture_can_have() -> None:
+    from predict.refusals import STATUSES
+
+    sources = ['images', 'image_formats', 'image_guards', 'decoders']
+    text = '\n'.join((ROOT / 'preprocess' / f'{name}.py').read_text() for name in sources)
+    reasons = set(re.findall(r"(?:ImageError|_refusal)\('([\w-]+)'", text))
+    assert len(reasons) >= 6 and reasons <= set(STATUSES)
