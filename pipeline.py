@@ -71,7 +71,13 @@ def _check_values(config: PipelineConfig, flags: argparse.Namespace) -> None:
         _ = options.embedding_from_flags(flags).spec
     if config.input_path:
         create_docs.from_flags(flags, source=config.input_path, output_dir=config.path('data'))
-    training_config.learning_from_flags(flags)
+    windowing = training_config.learning_from_flags(flags).windowing
+    if config.limit is not None and windowing:
+        raise UsageError(
+            f'--limit takes frames here and there, and this head looks at windows of {windowing.length} in a row',
+            where='--limit',
+            do='leave it out; to try something on little footage, give rows of short stretches',
+        )
     training_config.schedule_from_flags(flags)
 
 

@@ -324,5 +324,13 @@ def places(run: Run, model_dir: str) -> list[str]:
         f'model     {model_dir}{previous}',
         f'report    {run.config.path("report.html")}',
         f'curves    tensorboard --logdir {shlex.quote(run.config.output_dir)}',
-        f'next      python -m predict.local --model_dir {shlex.quote(model_dir)} PICTURE…',
+        f'next      python -m predict.local --model_dir {shlex.quote(model_dir)} {_what_to_ask(model_dir)}',
     ]
+
+
+def _what_to_ask(model_dir: str) -> str:
+    """Models that learnt from footage are asked about footage."""
+    from trainer import exported
+
+    manifest = exported.read(model_dir).manifest
+    return 'VIDEO…' if manifest and manifest.sampling else 'PICTURE…'

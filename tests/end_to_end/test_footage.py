@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import pipeline
 from predict import local
 from preprocess import records
+from preprocess.failures import UsageError
 from preprocess.record_sets import find_records
 from tests.end_to_end.conftest import Finished, run
 
@@ -110,3 +112,14 @@ def test_the_account_says_how_many_frames_there_were(learnt: tuple[Lab, Finished
     _, done = learnt
     assert 'examples  280 of 280 from footage' in done.printed
     assert '280 frames: 0 from the store, 280 embedded, 0 rejected' in done.printed
+
+
+def test_a_model_of_footage_is_to_be_asked_about_videos(learnt: tuple[Lab, Finished]) -> None:
+    _, done = learnt
+    assert done.printed.splitlines()[-1] == f'next      python -m predict.local --model_dir {done.out / "model"} VIDEO…'
+
+
+def test_single_frames_here_and_there_are_no_windows(tmp_path: Path) -> None:
+    words = ['--input_path', 'rows.csv', '--output_dir', str(tmp_path), '--head', 'lstm', '--limit', '40']
+    with pytest.raises(UsageError, match='windows of 16 in a row'):
+        pipeline.run(words)
