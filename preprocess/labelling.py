@@ -157,23 +157,11 @@ def video_rows(session: Session, footage: Footage, clocks: ClockRules, sides: Si
     pieces = session.by_seconds(found).pieces
     borders = _borders(session, sides.contiguous, offset) if sides.contiguous else []
     for piece, key in _keyed(session, found, pieces):
-        if _is_sliver(piece, found, session.rules):
-            continue
         whole = [(sides.of(session.group, key), piece.start, piece.stop)]
         for side, start, stop in _cut(piece, borders) if borders else whole:
             yield LabelledRow(
                 footage.uri, written(start), '' if stop is None else written(stop), piece.labels, session.group, side
             )
-
-
-def _is_sliver(piece: Piece, found: SoundRanges, rules: RangeRules) -> bool:
-    """Whether a piece is what another row left of a range, and shorter than a frame."""
-    if piece.stop is None or (piece.stop - piece.start) * rules.fps >= 1:
-        return False
-    if piece.owners[0] == NO_OWNER:
-        return True
-    whole = found.ranges[piece.owners[0]]
-    return (piece.start, piece.stop) != (max(whole.start, Fraction(0)), whole.stop)
 
 
 def _borders(session: Session, contiguous: Contiguous, offset: Fraction) -> list[tuple[str, Fraction]]:

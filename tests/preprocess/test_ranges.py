@@ -421,15 +421,16 @@ def test_all_cameras_are_cut_at_the_same_moment(tmp_path: Path) -> None:
     ]
 
 
-def test_what_overlaps_leave_of_a_range_is_a_row_where_it_holds_a_frame(tmp_path: Path) -> None:
+def test_what_overlaps_leave_of_a_range_is_a_row_however_short_it_is(tmp_path: Path) -> None:
     path = lab_sheet(tmp_path / 'P5.csv', [('CUT', 10, 20), ('SEW', 9.99, 30), ('TIE', 29.5, 40), ('JAB', 50, 50.01)])
     touch(tmp_path, 'P5.mp4')
     argv = [path, '--videos', f'{tmp_path}/P5.mp4', '--output_dir', str(tmp_path / 'out')]
     main([*argv, '--background', 'rest'])
     found = [(row.start, row.stop, row.labels[0]) for row in rows(tmp_path / 'out' / 'all_data.csv')]
-    # 0.01 s of SEW before CUT is no row; JAB is all there is of it, and stays.
+    # Whether a frame is shown in the 0.01 s of SEW before CUT, the recording alone tells.
     assert found == [
         (0, 9.99, 'rest'),
+        (9.99, 10, 'SEW'),
         (10, 20, 'CUT'),
         (20, 30, 'SEW'),
         (30, 40, 'TIE'),
@@ -439,6 +440,27 @@ def test_what_overlaps_leave_of_a_range_is_a_row_where_it_holds_a_frame(tmp_path
     ]
     main([*argv, '--overlap', 'reject'])
     assert [row.labels[0] for row in rows(tmp_path / 'out' / 'all_data.csv')] == ['JAB']
+
+
+def test_a_frame_between_the_borders_of_two_labels_keeps_its_label(tmp_path: Path) -> None:
+    touch(tmp_path, 'b.mp4')
+    path = tmp_path / 'sheet.csv'
+    path.write_text('video,label,start,stop\nb.mp4,RED,4,9\nb.mp4,BLUE,4.01,4.02\n')
+    main([str(path), '--overlap', 'all', '--output_dir', str(tmp_path / 'out')])
+    assert [(row.start, row.stop, row.labels) for row in rows(tmp_path / 'out' / 'all_data.csv')] == [
+        (4, 4.01, ('RED',)),
+        (4.01, 4.02, ('RED', 'BLUE')),
+        (4.02, 9, ('RED',)),
+    ]
+
+
+def test_every_row_that_counts_as_used_is_a_row_of_the_result(tmp_path: Path) -> None:
+    touch(tmp_path, 'b.mp4')
+    path = tmp_path / 'sheet.csv'
+    path.write_text('video,label,start,stop\nb.mp4,GREEN,1,4\nb.mp4,RED,4.01,9\nb.mp4,BLUE,3.99,4.02\n')
+    main([str(path), '--output_dir', str(tmp_path / 'out')])
+    assert {row.labels[0] for row in rows(tmp_path / 'out' / 'all_data.csv')} == {'GREEN', 'RED', 'BLUE'}
+    assert report(tmp_path / 'out')['sheets'][0]['used'] == 3
 
 
 def test_the_report_tells_what_to_look_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -505,6 +527,29 @@ def test_labels_that_no_file_can_be_called_get_a_name_all_the_same(tmp_path: Pat
     assert [row.labels[0] for row in rows(tmp_path / 'out' / 'all_data.csv')] == odd
     # A spreadsheet that opens the list of dropped rows must not compute them.
     assert cells(tmp_path / 'out' / 'dropped_rows.csv')[1][2] == "'=bad"
+
+
+def test_a_workbook_in_name_alone_is_called_so(tmp_path: Path) -> None:
+    (tmp_path / 'a.xlsx').write_bytes(b'\x00\xff\xfe not a workbook \xe9')
+    with pytest.raises(InputError, match='not a workbook'):
+        main([str(tmp_path / 'a.xlsx'), '--output_dir', str(tmp_path / 'out')])
+
+
+def test_events_as_boris_imports_them_are_ranges(tmp_path: Path) -> None:
+    lines: list[list[object]] = [
+        ['time', 'subject', 'code', 'modifier', 'comment'],
+        [1.5, None, 'run', None, 'start, score 0.9312'],
+        [2.25, None, 'run', None, 'stop'],
+        [2.25, None, 'sit', None, 'start, score 0.8000'],
+        [4, None, 'sit', None, 'stop'],
+    ]
+    touch(tmp_path, 'v.mp4')
+    path = workbook(tmp_path / 'v.xlsx', {'events': lines})
+    main([path, '--videos', f'{tmp_path}/v.mp4', '--output_dir', str(tmp_path / 'out')])
+    assert cells(tmp_path / 'out' / 'all_data.csv')[1:] == [
+        [f'{tmp_path}/v.mp4', '1.5', '2.25', 'run', 'v', 'train'],
+        [f'{tmp_path}/v.mp4', '2.25', '4', 'sit', 'v', 'train'],
+    ]
 
 
 def test_a_workbook_gives_the_rows_of_the_same_csv(tmp_path: Path) -> None:
