@@ -1,4 +1,4 @@
-"""Exports of BORIS, tabular events of either generation and aggregated events -> one sheet for every observation."""
+"""Events of BORIS (exports of either generation, aggregated, or as it imports them) -> a sheet of each observation."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +17,9 @@ _RATE = re.compile(r'\d+(?:\.\d+)?')
 _NOT_AVAILABLE = ('', 'na', 'not found')
 # Older exports say START and STOP in `Status`, newer ones in `Behavior type`.
 _KINDS = ('behavior_type', 'status')
+# Events as they are imported say it in the comment: `start, score 0.93`.
+_IMPORTED = {'time', 'code', 'comment'}
+_KIND_IN_COMMENT = re.compile(r'(start|stop)\b', re.IGNORECASE)
 _MEDIA = ('source', 'media_file', 'media_file_path', 'media_file_name')
 _AGGREGATED = {'behavior', 'start', 'stop', 'behavior_type'}
 
@@ -43,12 +46,14 @@ def header_row(table: Table) -> int | None:
             return place
         if names >= _AGGREGATED and 'observation_id' in names:
             return place
+        if names >= _IMPORTED and 'behavior' not in names:
+            return place
     return None
 
 
 def read(table: Table, header: int) -> list[Sheet]:
     """The observations of an export; START and STOP of one subject and behaviour (and its modifiers) are a range."""
-    names = headings(table.records[header].cells)
+    names = _names(table.records[header].cells)
     found: dict[str, _Observation] = {}
     default = _named_above(table, header) or table.name
     for record in table.records[header + 1 :]:
@@ -61,6 +66,12 @@ def read(table: Table, header: int) -> list[Sheet]:
         else:
             _take(observation, record.line, cells)
     return [_sheet(observation, table) for observation in found.values()]
+
+
+def _names(cells: Sequence[str]) -> list[str]:
+    """The columns' names; events to be imported have a `code` for the behaviour."""
+    names = headings(cells)
+    return names if 'behavior' in names else ['behavior' if name == 'code' else name for name in names]
 
 
 def _named_above(table: Table, header: int) -> str | None:
@@ -82,6 +93,8 @@ def _take(observation: _Observation, line: int, cells: Mapping[str, str]) -> Non
     if rate := _RATE.match(next((value for name, value in cells.items() if name.startswith('fps')), '')):
         observation.rates[rate[0]] = None
     kind = next((cells[name].upper() for name in _KINDS if cells.get(name)), '')
+    if not kind and (said := _KIND_IN_COMMENT.match(cells.get('comment', ''))):
+        kind = said[1].upper()
     if 'start' in cells:
         stop = cells.get('stop', '')
         is_point = kind == 'POINT'

@@ -13,6 +13,7 @@ from preprocess.failures import InputError
 _SEPARATORS = (',', '\t', ';')
 _ROWS_LOOKED_AT = 50
 _PACKED = '.gz'
+_WORKBOOK = '.xlsx'
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Table:
 
 def read_tables(path: str) -> list[Table]:
     """The table of a CSV, or one for every worksheet that has rows."""
-    if workbooks.is_workbook(path):
+    if workbooks.is_workbook(path) or path.lower().endswith(_WORKBOOK):
         return _of_workbook(path)
     csv_text.check(path)
     separator = max(_SEPARATORS, key=lambda separator: _cells_more(path, separator))

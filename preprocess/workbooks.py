@@ -101,6 +101,8 @@ def _checked(path: str) -> bytes:
     content = files.read_bytes(path, limit=_MOST_BYTES + 1)
     if content.startswith(_OLE_MAGIC):
         raise _unreadable(path, 'this is an old .xls workbook, or one with a password')
+    if not content.startswith(_ZIP_MAGIC):
+        raise _unreadable(path, 'this is not a workbook, though its name says so')
     if len(content) > _MOST_BYTES:
         raise _unreadable(path, f'the workbook has more than {_MOST_BYTES >> 20} MB')
     try:
