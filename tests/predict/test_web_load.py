@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from predict import bodies, connections
+from predict.answers import Prediction
 from predict.remote import EndpointFailed
 from tests.predict import servers
 from tests.predict.servers import FakeAnswerer
@@ -28,6 +29,31 @@ def picture(light: int = 255, side: int = 9) -> bytes:
 @pytest.fixture
 def model():
     return FakeAnswerer()
+
+
+@pytest.fixture(scope='module')
+def shared():
+    """A server for all tests that leave it as it was, and its model."""
+    model = FakeAnswerer()
+    with servers.serving(model, max_request_mb=1) as server:
+        yield server, model
+
+
+@pytest.fixture
+def server(shared):
+    """That server."""
+    server, model = shared
+    servers.until(lambda: in_line(server) == 0)
+    model.forget()
+    yield server
+    model.gate.set()
+    model.fails_with = None
+
+
+@pytest.fixture
+def fake(shared):
+    """Its model."""
+    return shared[1]
 
 
 def in_line(server: servers.Running) -> float:
@@ -73,10 +99,10 @@ def ready_on(connection: socket.socket) -> http.client.HTTPResponse:
     return reply
 
 
-def test_requests_that_come_meanwhile_share_the_next_batch(model):
-    with servers.serving(model) as server, held(model, server, *[picture(0), picture(255)] * 3) as answers:
+def test_requests_that_come_meanwhile_share_the_next_batch(server, fake):
+    with held(fake, server, *[picture(0), picture(255)] * 3) as answers:
         pass
-    assert model.batches == [1, 4, 1]
+    assert fake.batches == [1, 4, 1]
     assert sorted(answer.json['label'] for answer in answers) == ['dark'] * 3 + ['light'] * 3
 
 
@@ -96,43 +122,38 @@ def test_more_pictures_than_the_line_has_places_never_come_in(model):
     assert (refused.status, refused.json['reason']) == (413, 'too-many-pictures')
 
 
-def test_what_a_client_asked_who_hung_up_is_not_computed(model):
-    with servers.serving(model) as server:
-        with held(model, server, picture()):
-            gone = server.connect()
-            gone.sendall(raw('POST', '/predict', f'Content-Length: {len(picture())}') + picture())
-            servers.until(lambda: in_line(server) == 2)
-            gone.close()
-            servers.until(lambda: 'status="gone"' in server.get('/metrics').body.decode())
-        assert server.post('/predict', picture()).status == 200
-        servers.until(lambda: in_line(server) == 0)
-    assert model.batches == [1, 1]
+def test_what_a_client_asked_who_hung_up_is_not_computed(server, fake):
+    with held(fake, server, picture()):
+        gone = server.connect()
+        gone.sendall(raw('POST', '/predict', f'Content-Length: {len(picture())}') + picture())
+        servers.until(lambda: in_line(server) == 2)
+        gone.close()
+        servers.until(lambda: 'status="gone"' in server.get('/metrics').body.decode())
+    assert server.post('/predict', picture()).status == 200
+    servers.until(lambda: in_line(server) == 0)
+    assert fake.batches == [1, 1]
 
 
-def test_a_bug_is_told_without_its_traceback_and_the_next_request_is_answered(model):
-    with servers.serving(model) as server:
-        model.fails_with = ZeroDivisionError('secret detail')
-        failed = server.post('/predict', picture())
-        model.fails_with = None
-        assert (failed.status, failed.json['reason']) == (500, 'internal')
-        assert b'secret' not in failed.body and b'Traceback' not in failed.body
-        assert failed.headers['x-content-type-options'] == 'nosniff'
-        assert server.post('/predict', picture()).status == 200
+def test_a_bug_is_told_without_its_traceback_and_the_next_request_is_answered(server, fake):
+    fake.fails_with = ZeroDivisionError('secret detail')
+    failed = server.post('/predict', picture())
+    fake.fails_with = None
+    assert (failed.status, failed.json['reason']) == (500, 'internal')
+    assert b'secret' not in failed.body and b'Traceback' not in failed.body
+    assert failed.headers['x-content-type-options'] == 'nosniff'
+    assert server.post('/predict', picture()).status == 200
 
 
-def test_an_endpoint_that_fails_is_a_bad_gateway(model):
-    with servers.serving(model) as server:
-        model.fails_with = EndpointFailed('it is away', where='http://x', do='wait')
-        failed = server.post('/predict', picture())
+def test_an_endpoint_that_fails_is_a_bad_gateway(server, fake):
+    fake.fails_with = EndpointFailed('it is away', where='http://x', do='wait')
+    failed = server.post('/predict', picture())
     assert (failed.status, failed.json) == (502, {'error': 'it is away', 'reason': 'endpoint-failed'})
 
 
-def test_scores_that_are_no_numbers_are_a_reason_not_json_that_is_none(model, monkeypatch):
-    monkeypatch.setattr(
-        FakeAnswerer, '_answer', lambda self, light: servers.Prediction('', 0, 'dark', (float('nan'), 1.0))
-    )
-    with servers.serving(model) as server:
-        reply = server.post('/predict', picture())
+def test_scores_that_are_no_numbers_are_a_reason_not_json_that_is_none(server, monkeypatch):
+    answer = Prediction('', 0, 'dark', (float('nan'), 1.0))
+    monkeypatch.setattr(FakeAnswerer, '_answer', lambda self, light: answer)
+    reply = server.post('/predict', picture())
     assert (reply.status, reply.json['reason']) == (422, 'nonfinite-embedding')
 
 
@@ -143,49 +164,49 @@ def test_below_the_threshold_an_answer_is_unsure_and_top_k_names_the_best(model)
     assert [one['label'] for one in unsure['top']] == ['light']
 
 
-def test_an_announced_body_that_is_too_large_is_refused_unread(model):
-    with servers.serving(model, max_request_mb=1) as server, server.connect() as connection:
+def test_an_announced_body_that_is_too_large_is_refused_unread(server):
+    with server.connect() as connection:
         connection.sendall(raw('POST', '/predict', 'Content-Length: 1000000000'))
         reply = reply_on(connection)
     assert (reply.status, json.loads(reply.read())['reason']) == (413, 'too-many-bytes')
 
 
-def test_a_body_of_unknown_length_is_refused_when_it_is_too_large(model):
-    with servers.serving(model, max_request_mb=1) as server, server.connect() as connection:
+def test_a_body_of_unknown_length_is_refused_when_it_is_too_large(server):
+    with server.connect() as connection:
         connection.sendall(raw('POST', '/predict', 'Transfer-Encoding: chunked'))
         for _ in range(3):
             connection.sendall(b'80000\r\n' + bytes(0x80000) + b'\r\n')
         assert reply_on(connection).status == 413
 
 
-def test_a_client_that_goes_on_sending_comes_to_read_why_it_was_refused(model):
-    with servers.serving(model, max_request_mb=1) as server, server.connect() as connection:
+def test_a_client_that_goes_on_sending_comes_to_read_why_it_was_refused(server):
+    with server.connect() as connection:
         connection.sendall(raw('POST', '/predict', 'Content-Length: 30000000'))
         connection.sendall(bytes(30_000_000))
         assert reply_on(connection).status == 413
 
 
-def test_a_client_that_never_stops_sending_is_cut_off(model, monkeypatch):
+def test_a_client_that_never_stops_sending_is_cut_off(server, monkeypatch):
     monkeypatch.setattr(connections, '_LINGER_S', 0.05)
-    with servers.serving(model, max_request_mb=1) as server, server.connect() as connection:
+    with server.connect() as connection:
         connection.sendall(raw('POST', '/predict', 'Content-Length: 1000000000000'))
         with pytest.raises(ConnectionError):
             while True:
                 connection.sendall(bytes(100_000))
 
 
-def test_a_body_that_does_not_come_is_a_slow_request(model, monkeypatch):
+def test_a_body_that_does_not_come_is_a_slow_request(server, monkeypatch):
     monkeypatch.setattr(bodies, '_SILENCE_S', 0.05)
-    with servers.serving(model) as server, server.connect() as connection:
+    with server.connect() as connection:
         connection.sendall(raw('POST', '/predict', 'Content-Length: 1000') + b'a few')
         reply = reply_on(connection)
         assert (reply.status, json.loads(reply.read())['reason']) == (408, 'slow-request')
 
 
-def test_a_body_that_comes_in_drops_is_a_slow_request(model, monkeypatch):
+def test_a_body_that_comes_in_drops_is_a_slow_request(server, monkeypatch):
     monkeypatch.setattr(bodies, '_WHOLE_S', 0.1)
-    with servers.serving(model) as server, server.connect() as connection:
-        connection.sendall(raw('POST', '/predict', 'Content-Length: 10000000'))
+    with server.connect() as connection:
+        connection.sendall(raw('POST', '/predict', 'Content-Length: 900000'))
         with contextlib.suppress(ConnectionError):
             for _ in range(1_000_000):
                 connection.sendall(b'drop')
@@ -193,23 +214,23 @@ def test_a_body_that_comes_in_drops_is_a_slow_request(model, monkeypatch):
 
 
 @pytest.mark.parametrize('begun', [b'', b'POST /predict HTTP/1.1\r\nHost: x\r\nX-Slow: ', b'G'])
-def test_headers_that_do_not_come_end_the_connection(model, monkeypatch, begun):
+def test_headers_that_do_not_come_end_the_connection(server, monkeypatch, begun):
     monkeypatch.setattr(connections, '_HEADERS_S', 0.05)
-    with servers.serving(model) as server, server.connect() as connection:
+    with server.connect() as connection:
         connection.sendall(begun)
         assert connection.recv(1000) == b''
 
 
-def test_a_connection_that_is_kept_but_idle_ends(model, monkeypatch):
+def test_a_connection_that_is_kept_but_idle_ends(server, monkeypatch):
     monkeypatch.setattr(connections, '_HEADERS_S', 0.05)
-    with servers.serving(model) as server, server.connect() as connection:
+    with server.connect() as connection:
         connection.sendall(raw('GET', '/healthz'))
         assert json.loads(reply_on(connection).read()) == {'live': True}
         assert connection.recv(1000) == b''
 
 
-def test_a_connection_is_kept_for_further_requests_even_when_they_come_all_at_once(model):
-    with servers.serving(model) as server, server.connect() as connection:
+def test_a_connection_is_kept_for_further_requests_even_when_they_come_all_at_once(server):
+    with server.connect() as connection:
         one = raw('POST', '/predict', f'Content-Length: {len(picture())}') + picture()
         connection.sendall(one * 5)
         stream = connection.makefile('rb')
@@ -231,15 +252,14 @@ def test_idle_connections_make_room_for_whoever_asks(model):
     assert [answer.status for answer in answers] == [200] * 20
 
 
-def test_200_clients_that_send_slowly_leave_others_alone(model):
-    with servers.serving(model) as server:
-        slow = [server.connect() for _ in range(200)]
-        for number, connection in enumerate(slow):
-            begun = raw('POST', '/predict', 'Content-Length: 1000') if number % 2 else b'GET / HTTP/1.1\r\nA:'
-            connection.sendall(begun)
-        answer = server.post('/predict', picture())
-        for connection in slow:
-            connection.close()
+def test_200_clients_that_send_slowly_leave_others_alone(server):
+    slow = [server.connect() for _ in range(200)]
+    for number, connection in enumerate(slow):
+        begun = raw('POST', '/predict', 'Content-Length: 1000') if number % 2 else b'GET / HTTP/1.1\r\nA:'
+        connection.sendall(begun)
+    answer = server.post('/predict', picture())
+    for connection in slow:
+        connection.close()
     assert answer.status == 200
 
 
@@ -260,14 +280,14 @@ def test_when_every_connection_is_busy_the_next_is_told_so(model):
             connection.close()
 
 
-def test_what_is_no_http_is_refused(model):
-    with servers.serving(model) as server, server.connect() as connection:
+def test_what_is_no_http_is_refused(server):
+    with server.connect() as connection:
         connection.sendall(b'\x16\x03\x01\x02\0 not HTTP\r\n\r\n')
         assert connection.recv(12) == b'HTTP/1.1 400'
 
 
-def test_headers_without_end_are_refused(model):
-    with servers.serving(model) as server, server.connect() as connection:
+def test_headers_without_end_are_refused(server):
+    with server.connect() as connection:
         with contextlib.suppress(ConnectionError):
             connection.sendall(b'GET / HTTP/1.1\r\nA: ' + b'a' * 100_000)
         assert connection.recv(12) in (b'HTTP/1.1 400', b'HTTP/1.1 431')
