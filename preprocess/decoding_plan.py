@@ -26,9 +26,10 @@ class Pass:
 
 
 def passes(timeline: Timeline, frames: Sequence[int] | NDArray[np.int64]) -> Iterator[Pass]:
-    """The passes that decode these frames, given in ascending order."""
+    """The passes that decode these frames, given in ascending order; none for those before the first keyframe."""
     joined: list[Pass] = []
-    for wanted in _by_key(timeline, np.asarray(frames, np.int64)):
+    numbers = np.asarray(frames, np.int64)
+    for wanted in _by_key(timeline, numbers[numbers >= timeline.keyframes[0]]):
         following = _pass(timeline, wanted)
         if joined and not _goes_on(timeline, joined, following):
             yield _joined(joined)

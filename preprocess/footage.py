@@ -19,7 +19,7 @@ from preprocess.shelves import Refusal
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 # Raised when the same frames of the same file would give other pixels.
-FRAMES_VERSION = 1
+FRAMES_VERSION = 2
 PREFIX_BYTES = 24
 _NUMBER_BYTES = 8
 

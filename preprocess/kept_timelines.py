@@ -12,7 +12,7 @@ import google_crc32c
 
 from preprocess import files
 from preprocess.shelves import Refusal
-from preprocess.timelines import Timeline
+from preprocess.timelines import OutdatedTimeline, Timeline
 
 FOLDER = 'timelines'
 _CRC = struct.Struct('<I')
@@ -32,11 +32,11 @@ def keep(store: str, sha256: bytes, found: Timeline | Refusal) -> None:
 
 
 def find(store: str, sha256: bytes) -> Timeline | Refusal | None:
-    """What is kept of a content; nothing when it is damaged, so that it is read again."""
+    """What is kept of a content; nothing when it is damaged or outdated, so that it is read again."""
     path = path_of(store, sha256)
     try:
         return read(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, OutdatedTimeline):
         return None
     except ValueError as error:
         _log.warning('%s: %s; read again', path, error)

@@ -67,9 +67,9 @@ def by_times(table: PacketTable, time_base: Fraction) -> ShownOrder:
     if not len(keys):
         raise VideoError('no-frames', 'it holds no frame that decoding could begin with')
     _check_keyframes(frames.pts, keys, time_base)
-    # What comes before the first keyframe, in either order, rests on frames that aren't there.
-    shown[: keys[0]] = False
-    shown &= frames.pts >= frames.pts[keys[0]]
+    # Before the first keyframe frames can't be decoded, and yet have their numbers and times.
+    if table.untimed[0] and keys[0] > 0:
+        shown[0] = False  # the rest of one whose beginning isn't there
     chosen = np.flatnonzero(shown)
     if not len(chosen):
         raise VideoError('no-frames', 'none of its frames is shown')
@@ -111,10 +111,11 @@ def by_count(table: PacketTable, time_base: Fraction) -> ShownOrder:
 
 def _check_keyframes(pts: Integers, keys: Integers, time_base: Fraction) -> None:
     """Refuse a clock that goes back: no frame decoded before a keyframe may be shown at its time or after it."""
-    latest = np.maximum.accumulate(pts)[keys[1:] - 1]
-    back = np.flatnonzero(latest >= pts[keys[1:]])
+    keys = keys[keys > 0]
+    latest = np.maximum.accumulate(pts)[keys - 1]
+    back = np.flatnonzero(latest >= pts[keys])
     if len(back):
-        frame = int(keys[1:][back[0]])
+        frame = int(keys[back[0]])
         seconds = float((int(latest[back[0]]) - int(pts[frame])) * time_base)
         message = f'at frame {frame:,} its clock goes back by {seconds:.3f} s, so a time means two frames'
         raise VideoError('non-monotonic-times', message)

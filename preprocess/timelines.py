@@ -18,8 +18,14 @@ Seconds = NDArray[np.float64]
 
 # Times are written with a few decimals, by people and by Matroska: this much before a frame's time it counts as shown.
 TOLERANCE_S = 1e-6
-_MAGIC = b'HLTIME1\n'
+_MAGIC = b'HLTIME2\n'
+# Their clocks began with the first keyframe, whatever stood before it.
+_OUTDATED = b'HLTIME1\n'
 _LENGTH = struct.Struct('<I')
+
+
+class OutdatedTimeline(ValueError):
+    """A timeline as an earlier version told it: the video has to be read again."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,7 +38,7 @@ class Timeline:
     places: Integers  # which packet of the stream holds the frame, from 0
     packets: int  # of the stream, with those that show nothing
     disposable: Flags  # no other frame needs it
-    keyframes: Integers  # frames where decoding may begin, ascending, the first is 0
+    keyframes: Integers  # frames where decoding may begin, ascending; what is shown before the first can't be decoded
     key_places: Integers  # the packets to begin with
     key_pts: Integers  # their times (a packet may be needed and yet show nothing)
     counted: bool = False  # its packets don't tell their times: frames are told by counting them from the first
@@ -49,8 +55,8 @@ class Timeline:
             raise ValueError(f'{frames} times, {len(self.places)} places, {len(self.disposable)} flags of frames')
         if np.any(np.diff(self.pts) <= 0) or self.end < self.pts[-1]:
             raise ValueError('times that do not ascend')
-        if not keys or len(self.key_places) != keys or len(self.key_pts) != keys or self.keyframes[0] != 0:
-            raise ValueError('decoding must begin somewhere, and first at frame 0')
+        if not keys or len(self.key_places) != keys or len(self.key_pts) != keys:
+            raise ValueError('decoding must begin somewhere')
         if np.any(np.diff(self.keyframes) <= 0) or np.any(np.diff(self.key_places) <= 0):
             raise ValueError('keyframes that do not ascend')
 
@@ -92,7 +98,7 @@ class Timeline:
         return int(first), max(int(first), int(end))
 
     def key_of(self, frame: int) -> int:
-        """The index of the keyframe that decoding begins with for a frame."""
+        """The index of the keyframe that decoding begins with for a frame; -1 before the first."""
         return int(np.searchsorted(self.keyframes, frame, 'right')) - 1
 
     @cached_property
@@ -132,7 +138,9 @@ class Timeline:
     @classmethod
     def from_bytes(cls, data: bytes) -> 'Timeline':
         """The timeline a file holds; ValueError when it isn't one."""
-        if data[: len(_MAGIC)] != _MAGIC:
+        if data.startswith(_OUTDATED):
+            raise OutdatedTimeline('an earlier version read these times')
+        if not data.startswith(_MAGIC):
             raise ValueError('not the timeline of a video')
         begin = len(_MAGIC) + _LENGTH.size
         try:

@@ -15,6 +15,7 @@ from preprocess.failures import InputError
 from preprocess.files import FileStat
 from preprocess.pieces import BAD, KEY_BYTES, OLD, SUFFIX, Piece, PieceError, PieceWriter, Shelf
 from preprocess.progress import Progress
+from preprocess.timelines import OutdatedTimeline
 
 # A piece at least this full is left as it is.
 _FULL = 0.5
@@ -109,7 +110,7 @@ def _damaged_timelines(store: str) -> Iterator[PieceError]:
     for found in _timelines(store):
         try:
             kept_timelines.read(found.uri)
-        except FileNotFoundError:
+        except (FileNotFoundError, OutdatedTimeline):
             pass
         except ValueError as error:
             files.delete(found.uri)

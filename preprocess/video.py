@@ -59,7 +59,10 @@ class Decoder:
         if len(numbers) and (numbers[0] < 0 or numbers[-1] >= len(timeline) or np.any(np.diff(numbers) <= 0)):
             raise ValueError(f'frames must ascend, from 0 to {len(timeline) - 1:,}')
         view = _View.of(uri, timeline, shape, preparation)
-        for number, picture in self._pictures(uri, timeline, numbers):
+        early = numbers < timeline.keyframes[0]
+        for number in numbers[early].tolist():
+            yield BadFrame(number, 'corrupt', 'it stands before the first keyframe, where decoding can begin')
+        for number, picture in self._pictures(uri, timeline, numbers[~early]):
             yield picture if isinstance(picture, BadFrame) else view.frame(number, picture)
 
     def _pictures(self, uri: str, timeline: Timeline, frames: NDArray[np.int64]) -> Iterator[Picture]:

@@ -18,7 +18,8 @@ _PIECES = 64
 def divide(wanted: WantedFrames, timeline: Timeline, reader: VideoReader, *, videos: int) -> list[WantedFrames]:
     """The pieces of a video, one of so many in the run."""
     numbers = wanted.numbers.tolist()
-    decoded = decoding_plan.decoded_frames(timeline, numbers)
+    # None is, where all wanted frames stand before the first keyframe.
+    decoded = max(1, decoding_plan.decoded_frames(timeline, numbers))
     most = frames_in_piece(len(numbers), decoded, videos=videos)
     return [wanted.some(piece) for piece in reader.splits(timeline, numbers, most=most)]
 

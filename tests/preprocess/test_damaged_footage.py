@@ -112,3 +112,41 @@ def test_a_stream_that_turns_up_under_way_ends_nothing_early() -> None:
             raise IndexError('list index out of range')  # as PyAV does behind the last packet
 
     assert len(list(OpenVideo(Container(), None).packets())) == 2  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize('suffix', ['mp4', 'mkv', 'flv'])
+@pytest.mark.parametrize('at', [0.1, 0.9])
+def test_frames_before_the_first_whole_keyframe_keep_their_numbers_and_times(
+    tmp_path: Path, suffix: str, at: float
+) -> None:
+    whole = footage.write_numbered(tmp_path / f'a.{suffix}', 60)
+    path = footage.damaged(whole, tmp_path / f'b.{suffix}', packet=0, at=at, length=2000)
+    before, timeline = video.survey(str(whole)), video.survey(str(path))
+    assert timeline.pts.tolist() == before.pts.tolist()
+    for threads in (1, 2):
+        found = list(Decoder(threads=threads).decode(str(path), timeline, range(len(timeline)), (64, 96, 3)))
+        bad = [one.number for one in found if isinstance(one, BadFrame)]
+        assert bad == list(range(12))
+        good = {one.number: footage.number_of(one.pixels) for one in found if isinstance(one, video.Frame)}
+        assert good == {number: number for number in range(12, 60)}
+
+
+def test_a_damaged_first_keyframe_whose_flag_is_whole_costs_the_same_frames(tmp_path: Path) -> None:
+    style = Style(codec='mpeg4', b_frames=2)
+    whole = footage.write_numbered(tmp_path / 'a.mp4', 36, style=style)
+    path = footage.damaged(whole, tmp_path / 'b.mp4', packet=0, at=0.1, length=2000)
+    timeline = video.survey(str(path))
+    assert timeline.times.tolist() == video.survey(str(whole)).times.tolist()
+    found = list(video.decode(str(path), timeline, range(36), (64, 96, 3)))
+    good = [(one.number, footage.number_of(one.pixels)) for one in found if isinstance(one, video.Frame)]
+    assert good[-24:] == [(number, number) for number in range(12, 36)]
+    assert all(number >= 12 for number, _ in good)
+
+
+def test_frames_cut_off_before_a_keyframe_are_counted_as_bad(tmp_path: Path) -> None:
+    whole = footage.write_numbered(tmp_path / 'a.mp4', 60)
+    path = footage.damaged(whole, tmp_path / 'b.mp4', packet=0, at=0.1, length=2000)
+    timeline = video.survey(str(path))
+    assert [one.number for one in video.decode(str(path), timeline, [3, 7], (64, 96, 3))] == [3, 7]
+    assert video.splits(timeline, [3, 7, 13], most=2) == [[3, 7], [13]]
+    assert float(timeline.times[12]) == pytest.approx(0.4)

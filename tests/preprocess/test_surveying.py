@@ -93,14 +93,14 @@ def test_what_an_edit_list_hides_is_not_shown_and_decoding_begins_with_it_all_th
     assert (found.keyframes.tolist(), found.key_places.tolist()) == ([0, 11], [0, 15])
 
 
-def test_a_stream_that_begins_in_the_middle_begins_at_its_first_keyframe(tmp_path: Path) -> None:
+def test_a_stream_that_begins_in_the_middle_has_frames_before_its_first_keyframe(tmp_path: Path) -> None:
     whole = footage.write_numbered(tmp_path / 'whole.ts', 30, style=Style(gop=10))
     with av.open(str(whole)) as source:
         places = [packet.pos for packet in source.demux(video=0) if packet.size]
     assert places[4] is not None
     (tmp_path / 'late.ts').write_bytes(whole.read_bytes()[places[4] :])
     found = surveyed(tmp_path / 'late.ts')
-    assert (len(found), found.keyframes.tolist()) == (20, [0, 10])
+    assert (len(found), found.keyframes.tolist()) == (26, [6, 16])
 
 
 def test_an_avi_with_b_frames_has_no_times_of_its_own(tmp_path: Path) -> None:

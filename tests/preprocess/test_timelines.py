@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from preprocess.timelines import Timeline
+from preprocess.timelines import OutdatedTimeline, Timeline
 
 # Six frames of which the third is decoded before the second, and decoding may begin again at the fifth.
 UNEVEN = Timeline(
@@ -129,7 +129,7 @@ def test_damaged_timelines_are_refused(which: str) -> None:
         {'pts': np.array([5, 5, 8, 12, 20, 21])},
         {'pts': np.array([], np.int64), 'places': np.array([], np.int64), 'disposable': np.array([], np.bool_)},
         {'end': 20},
-        {'keyframes': np.array([1, 4])},
+        {'keyframes': np.array([], np.int64)},
         {'keyframes': np.array([0, 0])},
         {'key_places': np.array([0])},
         {'disposable': np.array([True])},
@@ -138,3 +138,8 @@ def test_damaged_timelines_are_refused(which: str) -> None:
 def test_a_timeline_that_can_not_be_is_not_born(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r'time|keyframe|begin'):
         replace(UNEVEN, **wrong)  # type: ignore[arg-type]
+
+
+def test_a_timeline_of_an_earlier_version_is_known_as_one() -> None:
+    with pytest.raises(OutdatedTimeline, match='earlier version'):
+        Timeline.from_bytes(UNEVEN.to_bytes().replace(b'HLTIME2', b'HLTIME1', 1))
