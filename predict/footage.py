@@ -15,7 +15,7 @@ from preprocess.locations import is_video
 from preprocess.preparation import NOTHING, Preparation
 from preprocess.processor import usable_cores
 from preprocess.progress import Progress
-from preprocess.recordings import Recording, part_uris
+from preprocess.recordings import Recording, part_uris, typed
 from preprocess.sampling import Sampling
 
 Pixels: TypeAlias = NDArray[np.uint8]
@@ -70,19 +70,11 @@ def survey(word: str) -> Recording:
 
     try:
         with Progress(f'reading the times of {files.name(word)}'):
-            return Recording.of(word, [(part, video.survey(part)) for part in part_uris(_as_typed(word))])
+            return Recording.of(word, [(part, video.survey(part)) for part in part_uris(typed(word))])
     except video.VideoError as error:
         raise InputError(f'{error.reason}: {error}', where=word, do='see whether a player shows it') from error
     except OSError as error:
         raise InputError(f'it can not be read: {error.strerror or error}', where=word, do='check the path') from error
-
-
-def _as_typed(word: str) -> str:
-    """Parts `a/1.mp4;a/2.mp4` as a shell completes them: in a CSV all but the first are beside the first."""
-    parts = [part.strip() for part in word.split(';')]
-    if len(parts) > 1 and not files.exists(word) and all(map(files.exists, parts)):
-        return ';'.join(map(files.absolute, parts))
-    return word
 
 
 def look(recording: Recording, view: View, tally: Tally) -> Iterator[Sampled]:

@@ -8,7 +8,7 @@ python -m preprocess.frames tank.mp4 --output_dir frames --every_frame --name '%
 import argparse
 from collections.abc import Sequence
 
-from preprocess import claims, command, files, preparation, sampling
+from preprocess import claims, command, files, preparation, recordings, sampling
 from preprocess.command import FlagParser
 from preprocess.frame_options import FORMATS, FrameNames, FramesConfig
 from preprocess.options import VERBOSITIES
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _config(flags: argparse.Namespace) -> FramesConfig:
     return FramesConfig(
-        source=files.absolute(flags.source),
+        source=files.absolute(recordings.typed(flags.source)),
         output_dir=flags.output_dir,
         names=FrameNames.of(flags.name, kind=flags.format, first=flags.first),
         quality=flags.quality,

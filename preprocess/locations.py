@@ -109,12 +109,54 @@ class Places:
         path = files.without_scheme(cell)
         uri = files.join(self.folder, path)
         if files.is_remote(uri):
-            return uri, False
+            return parts_at(path, self.folder), False
         uri = _plain(uri)
         if path.startswith('/') or self.working_dir == self.folder or _exists(uri):
-            return uri, False
+            return _plain(parts_at(path, self.folder)), False
         guess = _plain(files.join(self.working_dir, path))
-        return (guess, True) if _exists(guess) else (uri, False)
+        return (_plain(parts_at(path, self.working_dir)), True) if _exists(guess) else (uri, False)
+
+
+def parts_at(path: str, folder: str) -> str:
+    """A path in a folder; of `a/1.mp4;a/2.mp4` the later parts too, where they exist as written like the first.
+
+    Others lie beside the first, which `recordings.part_uris` knows; storages are asked only for parts with a folder.
+    """
+    whole = files.join(folder, path)
+    first, *others = (part.strip() for part in path.split(';'))
+    if not any(map(_has_folder, others)) or (not files.is_remote(whole) and os.path.exists(whole)):
+        return whole
+    typed = [files.join(folder, part) for part in others]
+    found = [
+        there if _has_folder(part) and _is_there(there) else part for part, there in zip(others, typed, strict=True)
+    ]
+    return ';'.join([files.join(folder, first), *found]) if found != others else whole
+
+
+def missing_part(path: str, folder: str) -> tuple[str, str] | None:
+    """Where a later part that has a folder was looked for, when it is in neither place."""
+    first, *others = (part.strip() for part in path.split(';'))
+    if os.path.exists(files.join(folder, path)) or not is_video(first):
+        return None
+    for part in filter(_has_folder, others):
+        places = files.join(folder, part), files.join(files.parent(files.join(folder, first)), part)
+        if not any(map(_is_there, places)):
+            return places
+    return None
+
+
+def _has_folder(part: str) -> bool:
+    return '/' in part and not part.startswith('/') and '://' not in part
+
+
+def _is_there(uri: str) -> bool:
+    return _is_remote_there(uri) if files.is_remote(uri) else os.path.exists(uri)
+
+
+@lru_cache(maxsize=1024)
+def _is_remote_there(uri: str) -> bool:
+    # A CSV names the same recording in many rows.
+    return files.exists(uri)
 
 
 def _exists(path: str) -> bool:

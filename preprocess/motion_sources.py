@@ -15,7 +15,7 @@ from preprocess.frame_folders import FrameFolder
 from preprocess.locations import is_video
 from preprocess.motion_signal import Gray
 from preprocess.preparation import Preparation
-from preprocess.recordings import Recording, part_uris
+from preprocess.recordings import Recording, part_uris, typed
 from preprocess.settings import Json
 
 _MOST_NAMED = 5
@@ -200,7 +200,7 @@ def side_named(source: Source) -> str | None:
 
 
 def _of(spec: str, frames_per_second: float) -> list[Source]:
-    uri = files.absolute(spec)
+    uri = files.absolute(typed(spec))
     if not files.is_dir(uri):
         if ';' not in spec and not files.exists(uri):
             raise InputError('there is no such file or folder', where=spec, do='check the path')

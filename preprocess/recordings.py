@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from preprocess import files
 from preprocess.failures import InputError
-from preprocess.locations import is_video
+from preprocess.locations import is_video, missing_part, parts_at
 from preprocess.sampling import Sampling
 from preprocess.timelines import TOLERANCE_S, Timeline
 
@@ -37,6 +37,20 @@ def part_uris(uri: str) -> tuple[str, ...]:
     first, *others = (part.strip() for part in uri.split(';'))
     parts = [first, *(files.join(files.parent(first), part) for part in others)]
     return tuple(part for part in parts if files.name(part))
+
+
+def typed(word: str) -> str:
+    """A recording as a command line names it; parts in folders are seen from the working directory, or else the first.
+
+    InputError when such a part is in neither place.
+    """
+    if ';' not in word:
+        return word
+    word, here = files.without_scheme(word), os.getcwd()
+    if places := missing_part(word, here):
+        raise InputError('a part of the recording is not there', where=' and '.join(places), do='mend its path')
+    first, *others = parts_at(word, here).split(';')
+    return ';'.join([files.absolute(first), *others])
 
 
 def natural_key(uri: str) -> tuple[object, ...]:

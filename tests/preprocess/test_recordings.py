@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from preprocess import files
 from preprocess.failures import InputError
-from preprocess.recordings import Recording, natural_key, part_uris
+from preprocess.locations import Places
+from preprocess.recordings import Recording, natural_key, part_uris, typed
 from preprocess.sampling import EVERY_FRAME, KEYFRAMES, Sampling
 from preprocess.timelines import Timeline
 
@@ -191,3 +193,41 @@ def test_a_folder_in_the_wrong_order_is_refused_and_a_written_order_is_not(tmp_p
     recording(0, -40).check_order()
     (note,) = recording(0, -40).notes()
     assert 'begun 40 s before' in note
+
+
+def test_parts_with_folders_are_seen_from_where_the_first_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path, 'dam/1.mp4', 'dam/2.mp4', 'else/3.mp4', 'dam/sub/4.mp4')
+    monkeypatch.chdir(tmp_path)
+    expected = tuple(str(tmp_path / name) for name in ('dam/1.mp4', 'dam/2.mp4', 'else/3.mp4', 'dam/sub/4.mp4'))
+    word = 'dam/1.mp4;dam/2.mp4; else/3.mp4;sub/4.mp4'
+    assert part_uris(typed(word)) == expected
+    # In the cell of a CSV they are seen from its folder, or, like the first, from the working directory.
+    for places in (Places(str(tmp_path), '/'), Places(str(tmp_path / 'dam'), str(tmp_path))):
+        assert part_uris(places.find(word).uri) == expected
+    assert part_uris(typed('dam/1.mp4;2.mp4')) == expected[:2]
+
+
+def test_a_part_that_is_in_neither_place_is_named_with_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path, 'dam/1.mp4')
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as refused:
+        typed('dam/1.mp4;dam/2.mp4')
+    assert refused.value.where == f'{tmp_path}/dam/2.mp4 and {tmp_path}/dam/dam/2.mp4'
+
+
+def test_storages_are_asked_once_for_a_part_with_a_folder_and_never_for_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+
+    def exists(uri: str) -> bool:
+        asked.append(uri)
+        return uri.endswith('dam/2.mp4')
+
+    monkeypatch.setattr(files, 'exists', exists)
+    places = Places('gs://bucket-of-parts/x', '/')
+    for _ in range(3):
+        assert places.find('dam/1.mp4;3.mp4').uri == 'gs://bucket-of-parts/x/dam/1.mp4;3.mp4'
+        found = places.find('dam/1.mp4;dam/2.mp4').uri
+        assert part_uris(found) == ('gs://bucket-of-parts/x/dam/1.mp4', 'gs://bucket-of-parts/x/dam/2.mp4')
+    assert asked == ['gs://bucket-of-parts/x/dam/2.mp4']
