@@ -1,5 +1,6 @@
 """Sheets, and the footage that is theirs -> labelled rows, each with its group and the side it is on."""
 
+import math
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,10 +10,11 @@ from typing import NamedTuple
 
 from preprocess import splits
 from preprocess.clock_times import written
-from preprocess.contiguous import Contiguous, Part
-from preprocess.failures import UsageError
+from preprocess.contiguous import FLAG, Contiguous, Part
+from preprocess.failures import InputError, UsageError
 from preprocess.group_split import in_order
 from preprocess.overlaps import NO_OWNER, Piece, Settled, Span, settle, with_background
+from preprocess.range_clocks import RecordingClock
 from preprocess.range_footage import Footage
 from preprocess.range_frames import FrameSequence
 from preprocess.range_rules import RangeRules, SoundRanges, in_frames, in_seconds, sound
@@ -36,10 +38,15 @@ class LabelledRow(NamedTuple):
 
 @dataclass(frozen=True)
 class Session:
-    """A sheet on its clock with its rules: how many frames a second, which ends, which overlaps."""
+    """A sheet on its clock with its rules: how many frames a second, which ends, which overlaps.
+
+    `clock` is its longest recording, `end` when that is over, both on the sheet's clock; None where nobody knows.
+    """
 
     timed: TimedSheet
     rules: RangeRules
+    clock: RecordingClock | None = None
+    end: Fraction | None = None
 
     @property
     def name(self) -> str:
@@ -57,26 +64,27 @@ class Session:
 
     def by_frames(self, found: SoundRanges, *, end: int | None = None) -> Settled:
         """The pieces of frames."""
-        return self._settled(in_frames(found.ranges, self.rules), in_frames(found.ignored, self.rules), end)
+        last = None if end is None else Fraction(end)
+        return self._settled(in_frames(found.ranges, self.rules), in_frames(found.ignored, self.rules), last)
 
-    def by_seconds(self, found: SoundRanges) -> Settled:
+    def by_seconds(self, found: SoundRanges, *, end: Fraction | None = None) -> Settled:
         """The pieces of seconds: half open, or of the frames by another rule, with borders between two frames."""
         if self.rules.ends == 'half_open':
-            return self._settled(in_seconds(found.ranges), in_seconds(found.ignored), None)
-        settled = self.by_frames(found)
+            return self._settled(in_seconds(found.ranges), in_seconds(found.ignored), end)
+        # The border before frame n is half a frame early, so the last frame counts where its middle is reached.
+        settled = self.by_frames(found, end=None if end is None else math.ceil(end * self.rules.fps + _HALF))
         return replace(settled, pieces=tuple(self._in_seconds(piece) for piece in settled.pieces))
 
     def offset(self, names: Sequence[str], clocks: ClockRules) -> Fraction:
         """How many seconds a recording called one of these names is ahead of the sheet."""
         return next((clocks.offsets[name] for name in names if name in clocks.offsets), self.timed.offset)
 
-    def _settled(self, spans: Sequence[Span], ignored: Sequence[Span], end: int | None) -> Settled:
+    def _settled(self, spans: Sequence[Span], ignored: Sequence[Span], end: Fraction | None) -> Settled:
         settled = settle(spans, self.rules.overlap)
         if self.rules.background is None:
             return settled
         taken = [*ignored, *(spans[place] for place in settled.rejected)]
-        last = None if end is None else Fraction(end)
-        pieces = with_background(settled.pieces, taken, self.rules.background, end=last)
+        pieces = with_background(settled.pieces, taken, self.rules.background, end=end)
         return replace(settled, pieces=tuple(pieces))
 
     def _in_seconds(self, piece: Piece) -> Piece:
@@ -150,28 +158,70 @@ def _keyed(session: Session, found: SoundRanges, pieces: Sequence[Piece]) -> Ite
     return reversed(keyed)
 
 
-def video_rows(session: Session, footage: Footage, clocks: ClockRules, sides: Sides) -> Iterator[LabelledRow]:
-    """The stretches of a recording in the order of time."""
+def video_rows(
+    session: Session, footage: Footage, clocks: ClockRules, sides: Sides, clock: RecordingClock | None = None
+) -> Iterator[LabelledRow]:
+    """The stretches of a recording in the order of time; `clock` is its own, where that is known."""
     offset = session.offset(footage.names, clocks)
     found = session.ranges(offset)
-    pieces = session.by_seconds(found).pieces
+    pieces = session.by_seconds(found, end=clock.end if clock else None).pieces
     borders = _borders(session, sides.contiguous, offset) if sides.contiguous else []
     for piece, key in _keyed(session, found, pieces):
         whole = [(sides.of(session.group, key), piece.start, piece.stop)]
         for side, start, stop in _cut(piece, borders) if borders else whole:
+            if clock and piece.owners == (NO_OWNER,) and not clock.holds(start, stop):
+                # Nobody's label is lost with a gap that no frame is shown in.
+                continue
             yield LabelledRow(
                 footage.uri, written(start), '' if stop is None else written(stop), piece.labels, session.group, side
             )
 
 
-def _borders(session: Session, contiguous: Contiguous, offset: Fraction) -> list[tuple[str, Fraction]]:
-    """When each side ends, at the same moment for all cameras; how long a recording is after its ranges isn't known."""
+def ends_of_parts(session: Session, contiguous: Contiguous) -> list[tuple[str, Fraction]]:
+    """When each side ends on the sheet's clock: by the recording where that is known, else by the last label."""
+    count = sum(contiguous.shares, Fraction(0))
+    ends = contiguous.borders(count if contiguous.are_counts else length(session))
+    if contiguous.are_counts and session.clock:
+        ends = [session.clock.at(int(end)) for end in ends]
+    elif contiguous.are_counts:
+        ends = [end / session.rules.fps for end in ends]
+    return [*zip(contiguous.sides, ends, strict=True)]
+
+
+def length(session: Session) -> Fraction:
+    """Seconds from the beginning of the sheet's clock to the end of its recording, or else of its last label."""
+    if session.end is not None:
+        return session.end
     pieces = session.by_seconds(session.ranges()).pieces
-    last = max((piece.start if piece.stop is None else piece.stop for piece in pieces), default=Fraction(0))
-    ends = contiguous.borders(sum(contiguous.shares, Fraction(0)) if contiguous.are_counts else last)
-    unit = 1 / session.rules.fps if contiguous.are_counts else Fraction(1)
+    return max((piece.start if piece.stop is None else piece.stop for piece in pieces), default=Fraction(0))
+
+
+def check_parts(session: Session, contiguous: Contiguous) -> Iterator[str]:
+    """Refuse counts that leave a part without anything, and tell those that are not of this recording."""
+    whole = length(session)
+    begin = Fraction(0)
+    known = 'its recording' if session.clock else 'its last label'
+    for (side, end), share in zip(ends_of_parts(session, contiguous), contiguous.shares, strict=True):
+        if share and begin >= whole:
+            raise InputError(
+                f'the {side} part of {session.name} would begin at {float(begin):,.3f} s, where {known} ends',
+                where=f'{FLAG} {",".join(str(share) for share in contiguous.shares)}',
+                do='correct the counts, or give fractions: 0.83,0.07,0.1',
+            )
+        begin = end
+    if not session.clock:
+        yield f'{session.name}: its recording is taken to end with its last label, at {float(whole):,.3f} s'
+    elif contiguous.are_counts and (count := sum(contiguous.shares)) != len(session.clock):
+        yield (
+            f'warning: {session.name}: {FLAG} adds up to {int(count):,} frames, the recording has '
+            f'{len(session.clock):,}; the last part goes on to its end'
+        )
+
+
+def _borders(session: Session, contiguous: Contiguous, offset: Fraction) -> list[tuple[str, Fraction]]:
+    """When each side ends on a recording's clock, at the same moment for all cameras."""
     shift = offset - session.timed.offset
-    return [(side, end * unit + shift) for side, end in zip(contiguous.sides, ends, strict=True)]
+    return [(side, end + shift) for side, end in ends_of_parts(session, contiguous)]
 
 
 def _cut(

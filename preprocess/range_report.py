@@ -1,5 +1,6 @@
 """What became of the rows of sheets: how much each label holds of each subject, what was dropped, what to look at."""
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,12 +35,13 @@ class Account:
     @cached_property
     def in_seconds(self) -> Settled:
         """Its pieces of seconds."""
-        return self.session.by_seconds(self.found)
+        return self.session.by_seconds(self.found, end=self.session.end)
 
     @cached_property
     def in_frames(self) -> Settled:
         """Its pieces of frames."""
-        return self.session.by_frames(self.found)
+        end, rate = self.session.end, self.session.rules.fps
+        return self.session.by_frames(self.found, end=None if end is None else math.ceil(end * rate))
 
     @cached_property
     def seconds(self) -> Mapping[str, Fraction]:

@@ -1,7 +1,7 @@
 """Sheets, and the footage that is theirs -> every file that preprocess.ranges writes."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
@@ -9,10 +9,20 @@ from preprocess import command, files, interrupts, range_files, range_report
 from preprocess.documents import in_dictionary_order
 from preprocess.failures import InputError, Interrupted, UsageError
 from preprocess.group_split import in_order, some
-from preprocess.labelling import Counting, LabelledRow, Session, Sides, choose_sides, frame_rows, video_rows
+from preprocess.labelling import (
+    Counting,
+    LabelledRow,
+    Session,
+    Sides,
+    check_parts,
+    choose_sides,
+    frame_rows,
+    video_rows,
+)
 from preprocess.progress import Progress
+from preprocess.range_clocks import RecordingClock, read_clocks
 from preprocess.range_files import Output
-from preprocess.range_footage import find_footage
+from preprocess.range_footage import Footage, find_footage
 from preprocess.range_frames import FrameSequence, find_frames
 from preprocess.range_report import Account, Written
 from preprocess.range_rules import LAB_FPS, RangeRules
@@ -23,6 +33,8 @@ from preprocess.sheets import Sheet
 from preprocess.split_rules import SplitRules
 from preprocess.ties import Ties
 
+# Cameras are stopped, and sheets filled in, by hand.
+_LATE_S = 1
 _SHEET_ENDINGS = ('.csv', '.tsv', '.xlsx', '.csv.gz', '.tsv.gz')
 
 
@@ -81,6 +93,7 @@ class RangesResult:
 class _Labelled:
     """The rows there are, and how they came about."""
 
+    sessions: tuple[Session, ...]
     rows: tuple[LabelledRow, ...] = ()
     unit: str = 'rows'
     notes: tuple[str, ...] = ()
@@ -94,7 +107,7 @@ def make_ranges(config: RangesConfig) -> RangesResult:
     _check_names(sheets, config)
     sessions = [_session(sheet, config) for sheet in sheets]
     labelled = _labelled(sessions, config)
-    accounts = tuple(Account(session, by_frame=bool(config.frames)) for session in sessions)
+    accounts = tuple(Account(session, by_frame=bool(config.frames)) for session in labelled.sessions)
     written = _written(labelled) if labelled.rows else None
     return _write(config, accounts, labelled, written)
 
@@ -135,32 +148,98 @@ def _labelled(sessions: Sequence[Session], config: RangesConfig) -> _Labelled:
         _check_offsets(config, sessions, ())
         if config.split.groups:
             config.split.groups.sides(session.group for session in sessions)
-        return _Labelled(notes=('no video and no frames are named: frame ranges alone are written',))
+        return _Labelled(tuple(sessions), notes=('no video and no frames are named: frame ranges alone are written',))
     ties = Ties.of(sheets, config.subjects)
-    sides = Sides({}, {}) if config.leave_one_out else choose_sides(sessions, config.split)
-    by_name = {session.name: session for session in sessions}
     if config.frames:
         _check_rate(sheets, config)
         sequences = find_frames(config.frames, ties)
         _check_offsets(config, sessions, [name for one in sequences for name in one.names])
-        labelled = _of_frames(by_name, sequences, sides, config)
+        labelled = _of_frames(sessions, sequences, config)
     else:
         footage = find_footage(sheets, config.videos, ties, root=config.image_root)
         _check_offsets(config, sessions, [name for one in footage for name in one.names])
-        rows = [row for one in footage for row in video_rows(by_name[one.sheet], one, config.clocks, sides)]
-        labelled = _Labelled(tuple(rows), 'stretches', tuple(f'{one.sheet}: {one.uri}' for one in footage))
+        labelled = _of_videos(sessions, footage, config)
     if not labelled.rows:
         raise InputError(
             'nothing is labelled',
             where=config.output_dir,
             do='look at the ranges: origin, offset, rate, camera and subject',
         )
-    return replace(labelled, notes=(*labelled.notes, *sides.notes))
+    return labelled
 
 
-def _of_frames(
-    by_name: Mapping[str, Session], sequences: Sequence[FrameSequence], sides: Sides, config: RangesConfig
-) -> _Labelled:
+def _sides(sessions: Sequence[Session], config: RangesConfig) -> Sides:
+    return Sides({}, {}) if config.leave_one_out else choose_sides(sessions, config.split)
+
+
+def _of_videos(sessions: Sequence[Session], footage: Sequence[Footage], config: RangesConfig) -> _Labelled:
+    """Stretches of videos; their own times are read where something rests on them."""
+    clocks: dict[str, RecordingClock] = {}
+    notes: list[str] = []
+    guessed = {session.name for session in sessions if _is_guessed(session.timed.sheet, config)}
+    every = config.rules.background is not None or config.split.contiguous is not None
+    if asked := [one for one in footage if every or one.sheet in guessed]:
+        clocks, notes = read_clocks(asked)
+    timed_sessions = [_on_footage(session, footage, clocks, config) for session in sessions]
+    by_name = {session.name: session for session in timed_sessions}
+    sides = _sides(timed_sessions, config)
+    if sides.contiguous:
+        notes += [note for session in timed_sessions for note in check_parts(session, sides.contiguous)]
+    rows: list[LabelledRow] = []
+    reached: set[tuple[str, str | None]] = set()
+    for one in footage:
+        found = [*video_rows(by_name[one.sheet], one, config.clocks, sides, clocks.get(one.uri))]
+        reached |= {(one.sheet, row.side) for row in found}
+        rows += found
+    notes += [f'{one.sheet}: {one.uri}' for one in footage]
+    notes += [note for session in timed_sessions for note in (*_late(session), *_empty(session, sides, reached))]
+    return _Labelled(tuple(timed_sessions), tuple(rows), 'stretches', (*notes, *sides.notes))
+
+
+def _is_guessed(sheet: Sheet, config: RangesConfig) -> bool:
+    """Whether nobody said how many frames a second a sheet's recordings have."""
+    return config.fps is None and sheet.fps is None and not sheet.is_lab
+
+
+def _on_footage(
+    session: Session, footage: Sequence[Footage], clocks: Mapping[str, RecordingClock], config: RangesConfig
+) -> Session:
+    """A session with its longest recording's clock, and its recordings' rate where nobody said another."""
+    own = [one for one in footage if one.sheet == session.name]
+    if not own or any(one.uri not in clocks for one in own):
+        return session
+    moved = [clocks[one.uri].ahead(session.timed.offset - session.offset(one.names, config.clocks)) for one in own]
+    longest = max(moved, key=lambda clock: clock.end)
+    rates = {clocks[one.uri].rate for one in own}
+    rate = rates.pop() if len(rates) == 1 and _is_guessed(session.timed.sheet, config) else None
+    rules = replace(session.rules, fps=rate) if rate else session.rules
+    return replace(session, rules=rules, clock=longest, end=longest.end)
+
+
+def _late(session: Session) -> Iterator[str]:
+    """Rows that end behind the recording: mistyped, or of another one."""
+    if session.clock is None or session.end is None:
+        return
+    for one in session.ranges().ranges:
+        if one.stop > session.end + _LATE_S:
+            yield (
+                f'warning: {session.name}: row {one.entry.line} ({one.entry.label}) stops at {float(one.stop):,.3f} s; '
+                f'the recording ends at {float(session.end):,.3f} s'
+            )
+
+
+def _empty(session: Session, sides: Sides, reached: Collection[tuple[str, str | None]]) -> Iterator[str]:
+    """Parts of a recording without any row."""
+    if sides.contiguous:
+        for side, share in zip(sides.contiguous.sides, sides.contiguous.shares, strict=True):
+            if share and (session.name, side) not in reached:
+                yield f'warning: {session.name}: nothing is labelled in its {side} part'
+
+
+def _of_frames(sessions: Sequence[Session], sequences: Sequence[FrameSequence], config: RangesConfig) -> _Labelled:
+    sides = _sides(sessions, config)
+    by_name = {session.name: session for session in sessions}
+    ends: dict[str, Fraction] = {}
     rows: list[LabelledRow] = []
     notes: list[str] = []
     with Progress('labelling', unit='frames', total=sum(len(one.numbers) for one in sequences)) as progress:
@@ -170,8 +249,17 @@ def _of_frames(
             before = len(rows)
             rows += frame_rows(by_name[one.sheet], one, config.clocks, sides, config.counting)
             notes.append(_told(one, len(rows) - before, by_name[one.sheet], config))
+            ends[one.sheet] = max(_end_of(one, by_name[one.sheet], config), ends.get(one.sheet, Fraction(0)))
             progress.advance(len(one.numbers))
-    return _Labelled(tuple(rows), 'frames', tuple(notes))
+    ended = tuple(replace(session, end=ends.get(session.name)) for session in sessions)
+    return _Labelled(ended, tuple(rows), 'frames', (*notes, *sides.notes))
+
+
+def _end_of(sequence: FrameSequence, session: Session, config: RangesConfig) -> Fraction:
+    """When the last of its frames is over, on the sheet's clock."""
+    base = sequence.base if config.counting.base is None else config.counting.base
+    shift = session.offset(sequence.names, config.clocks) - session.timed.offset
+    return (sequence.numbers[-1] - base + 1) / session.rules.fps - shift
 
 
 def _told(sequence: FrameSequence, labelled: int, session: Session, config: RangesConfig) -> str:
@@ -248,7 +336,10 @@ def _write(
 def _notes(accounts: Sequence[Account], labelled: _Labelled, config: RangesConfig) -> Iterator[str]:
     for account in accounts:
         yield from account.session.timed.notes
-    guessed = [account.session for account in accounts if not account.session.timed.sheet.is_lab]
-    if config.fps is None and any(session.timed.sheet.fps is None for session in guessed):
+    guessed = [account.session for account in accounts if _is_guessed(account.session.timed.sheet, config)]
+    unknown = [session for session in guessed if session.clock is None or session.clock.rate is None]
+    if unknown:
         yield f'frames are counted at {float(LAB_FPS):.2f} a second; --fps says another rate'
+    if told := sorted({session.rules.fps for session in guessed if session not in unknown}):
+        yield f'frames are counted at {", ".join(f"{float(rate):.6g}" for rate in told)} a second, as in the videos'
     yield from labelled.notes

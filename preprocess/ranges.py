@@ -145,7 +145,9 @@ def _add_clock_flags(group: argparse._ActionsContainer) -> None:
         'alone, or never (default %(default)s)',
     )
     group.add_argument(
-        '--fps', metavar='RATE', help=f'frames a second: 25, 30000/1001 (default: what BORIS says, else {LAB_FPS})'
+        '--fps',
+        metavar='RATE',
+        help=f"frames a second: 25, 30000/1001 (default: what BORIS says, else the videos' own, else {LAB_FPS})",
     )
     group.add_argument(
         '--frame_base',
