@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from predict.keeping import Export
+from preprocess import files
 from preprocess.failures import InputError
+from tests.fakes.fixtures import BUCKET
 from tests.models import SIDE, picture_bytes, write_tiny
 from tests.predict import servers
 
@@ -102,3 +104,18 @@ def test_a_model_replaced_while_it_is_loaded_is_loaded_again(live):
     assert replaced.times == 0
     with pytest.raises(InputError, match='again and again'):
         Export(str(live), lambda: Replaced(times=1).load(live)).loaded()
+
+
+def test_a_model_on_an_object_store_is_served_and_followed(tiny_model, new_model, gcs):
+    def upload(model: str) -> None:
+        # saved_model.pb last: what comes before it belongs to it.
+        names = [listed.uri for listed in files.list_dir(model, recursive=True)]
+        for name in sorted(names, key=lambda name: name.endswith('.pb')):
+            files.copy(name, f'gs://{BUCKET}/served/{name[len(model) + 1 :]}')
+
+    upload(tiny_model)
+    with servers.serving(model_dir=f'gs://{BUCKET}/served', reload_secs=0.05) as server:
+        assert len(server.post('/predict', picture_bytes('red')).json['scores']) == 3
+        upload(new_model)
+        servers.until(lambda: version(server) != '1')
+        servers.until(lambda: len(server.post('/predict', picture_bytes('red')).json['scores']) == 4)
