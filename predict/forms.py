@@ -1,7 +1,7 @@
 """A posted body -> the pictures in it: a form of files, as browsers and `curl -F` send it, or a picture by itself."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -9,18 +9,62 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from predict.pictures import Picture
 from predict.refusals import Refused
 
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
+
 FIELD = 'image'
 MOST_PARTS = 1000
 
 
 @dataclass
 class _Part:
-    """What is known of a part so far."""
+    """A part as far as it is read."""
 
     headers: dict[bytes, bytes] = field(default_factory=dict)
     name: bytes = b''
     value: bytes = b''
     content: list[bytes] = field(default_factory=list)
+
+
+class _Form:
+    """The parts of a form, which the parser hands over piece by piece."""
+
+    def __init__(self) -> None:
+        self.parts: list[_Part] = []
+        self.is_whole = False
+
+    def callbacks(self) -> 'MultipartCallbacks':
+        """What the parser calls."""
+        return {
+            'on_part_begin': self._begin,
+            'on_header_field': self._add_name,
+            'on_header_value': self._add_value,
+            'on_header_end': self._end_header,
+            'on_part_data': self._add_content,
+            'on_end': self._end,
+        }
+
+    def _begin(self) -> None:
+        if len(self.parts) >= MOST_PARTS:
+            raise Refused('bad-request', f'a form of more than {MOST_PARTS:,} parts')
+        self.parts.append(_Part())
+
+    def _add_name(self, data: bytes, start: int, end: int) -> None:
+        self.parts[-1].name += data[start:end]
+
+    def _add_value(self, data: bytes, start: int, end: int) -> None:
+        self.parts[-1].value += data[start:end]
+
+    def _end_header(self) -> None:
+        part = self.parts[-1]
+        part.headers[part.name.lower()] = part.value
+        part.name = part.value = b''
+
+    def _add_content(self, data: bytes, start: int, end: int) -> None:
+        self.parts[-1].content.append(data[start:end])
+
+    def _end(self) -> None:
+        self.is_whole = True
 
 
 def pictures(body: bytes, content_type: str) -> tuple[Picture, ...]:
@@ -40,47 +84,16 @@ def is_form(content_type: str) -> bool:
 
 
 def _parts(body: bytes, boundary: bytes) -> list[_Part]:
-    parts: list[_Part] = []
-    ended: list[bool] = []
-
-    def begin() -> None:
-        if len(parts) >= MOST_PARTS:
-            raise Refused('bad-request', f'a form of more than {MOST_PARTS:,} parts')
-        parts.append(_Part())
-
-    def end_header() -> None:
-        part = parts[-1]
-        part.headers[part.name.lower()] = part.value
-        part.name = part.value = b''
-
-    def collect(attribute: str) -> Callable[[bytes, int, int], None]:
-        def add(data: bytes, start: int, end: int) -> None:
-            setattr(parts[-1], attribute, getattr(parts[-1], attribute) + data[start:end])
-
-        return add
-
-    def add_content(data: bytes, start: int, end: int) -> None:
-        parts[-1].content.append(data[start:end])
-
-    parser = MultipartParser(
-        boundary,
-        {
-            'on_part_begin': begin,
-            'on_header_field': collect('name'),
-            'on_header_value': collect('value'),
-            'on_header_end': end_header,
-            'on_part_data': add_content,
-            'on_end': lambda: ended.append(True),
-        },
-    )
+    form = _Form()
+    parser = MultipartParser(boundary, form.callbacks())
     try:
         parser.write(body)
         parser.finalize()
     except FormParserError as error:
         raise Refused('bad-request', f'not a form: {error}') from None
-    if not ended:
+    if not form.is_whole:
         raise Refused('bad-request', 'the form ends before its last boundary')
-    return parts
+    return form.parts
 
 
 def _picture(part: _Part) -> tuple[str, bytes] | None:
