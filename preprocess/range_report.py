@@ -65,7 +65,10 @@ class Account:
         settled = self.in_frames if self.by_frame else self.in_seconds
         rejected = [Dropped(ranges[place].entry, 'overlap', self._with(place)) for place in settled.rejected]
         covered = [Dropped(ranges[place].entry, 'covered', self._with(place)) for place in settled.covered]
-        found = [*sheet.dropped, *self.session.timed.dropped, *self.found.dropped, *rejected, *covered]
+        # By half-open seconds even these are written: whether a frame lies in them, the recording alone tells.
+        by_number = self.by_frame or self.session.rules.ends != 'half_open'
+        short = [Dropped(entry, 'too-short', 'no frame is shown in it') for entry in self.without_frame if by_number]
+        found = [*sheet.dropped, *self.session.timed.dropped, *self.found.dropped, *rejected, *covered, *short]
         return tuple(sorted(found, key=lambda one: (one.entry.source, one.entry.line)))
 
     @cached_property
@@ -190,7 +193,8 @@ def _faults(accounts: Sequence[Account]) -> Iterator[str]:
         by_reason: defaultdict[str, list[Entry]] = defaultdict(list)
         for one in account.dropped:
             # What begins the recording is a moment; what is ignored is meant to be.
-            if one.reason != 'ignored' and (one.reason, one.entry.label) != (
+            # What is too short has a warning of its own, written or not.
+            if one.reason not in ('ignored', 'too-short') and (one.reason, one.entry.label) != (
                 'zero-length',
                 account.session.timed.marker,
             ):

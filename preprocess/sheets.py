@@ -20,6 +20,7 @@ DROPPED = {
     'inverted': 'It stops before it starts.',
     'zero-length': 'It stops when it starts.',
     'before-recording': 'It stops before the recording begins.',
+    'too-short': 'No frame is shown in it (of extracted frames, and by `--ends strict` or `closed`).',
     'overlap': 'It overlaps a range of another label, and such ranges are rejected.',
     'covered': 'Ranges of earlier rows cover all of it.',
 }

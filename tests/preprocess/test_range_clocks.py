@@ -99,3 +99,8 @@ def test_a_video_that_can_not_be_read_is_told_and_the_last_label_taken(tmp_path:
     assert found == [('0', '8', 'RED', 'train'), ('8', '10', 'RED', 'eval')]
     assert any("how long b.mp4 is isn't known" in note for note in notes(tmp_path))
     assert any('taken to end with its last label, at 10.000 s' in note for note in notes(tmp_path))
+
+
+def test_a_row_without_a_frame_is_not_used_where_frames_are_what_is_labelled(tmp_path: Path) -> None:
+    labelled(tmp_path, 'b.mp4,RED,4,9\nb.mp4,BLUE,4.01,4.02\n', '--ends', 'strict')
+    assert (sheet_report(tmp_path)['used'], sheet_report(tmp_path)['dropped']) == (1, {'too-short': 1})
