@@ -195,6 +195,7 @@ def _underscored_name(word: str) -> str:
 
 
 def _flush_and_exit(code: int) -> NoReturn:
-    logging.shutdown()
+    # Only ours: other handlers may close streams that somebody still writes to.
+    log_files.close()
     sys.stderr.flush()
     sys.exit(code)

@@ -74,6 +74,14 @@ class RemoteLogFile(LogFile):
             self.copy()
 
 
+def close() -> None:
+    """Close the logs that were attached; one on the network is copied a last time."""
+    root = logging.getLogger()
+    for handler in [one for one in root.handlers if isinstance(one, LogFile)]:
+        root.removeHandler(handler)
+        handler.close()
+
+
 def attach(uri: str, *, verbosity: str) -> None:
     """Have everything that is logged written to a file, too (appended)."""
     root = logging.getLogger()

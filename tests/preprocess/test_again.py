@@ -370,7 +370,7 @@ def test_a_damaged_piece_is_named_set_aside_and_its_pictures_embedded_again(fold
 
 def test_only_the_pictures_of_the_damaged_piece_are_embedded_again(folder, counted, monkeypatch):
     monkeypatch.setattr(pieces, 'PIECE_BYTES', 24 * 10)
-    monkeypatch.setattr('preprocess.embedder.WINDOW_BATCHES', 1)
+    monkeypatch.setattr('preprocess.embedder.BATCHES_AHEAD', 0)
     (first,) = embed(config(folder, shards=3), folder=folder, machinery=counted.machinery)
     some, *others = vector_pieces(folder / 'out')
     assert others
