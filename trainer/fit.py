@@ -115,8 +115,8 @@ class _Stretch:
 
     @contextmanager
     def _compiling(self) -> Iterator[None]:
-        """The first call compiles the step, which takes a while where it goes through a sequence."""
-        if self._is_compiled or not self._job.recipe.spec.is_sequence:
+        """The first call compiles the step, which takes a while for heads of footage."""
+        if self._is_compiled or self._job.recipe.spec.kind == 'softmax':
             yield
             return
         with Progress('compiling the training step'):

@@ -7,7 +7,7 @@ import pytest
 
 from preprocess.failures import InputError
 from preprocess.record_sets import FoundShard, find_records
-from preprocess.records import RecordError
+from preprocess.records import Record, RecordError, RecordWriter
 from tests.trainer import raw_records
 from trainer import classes, data, reading
 from trainer.classes import Classes
@@ -126,6 +126,15 @@ def test_a_shard_with_fewer_records_than_its_manifest_lists_is_refused(tmp_path)
     shard = FoundShard(str(next(tmp_path.glob('set-*'))), 3)
     with pytest.raises(RecordError, match='2 records where its manifest lists 3'):
         list(reading.read_shard(shard, Form((4,))))
+
+
+def test_frames_without_a_manifest_have_no_shape_and_are_refused(tmp_path):
+    path = tmp_path / 'set-00000-of-00001.tfrecord.gz'
+    with RecordWriter(str(path)) as writer:
+        writer.write(Record('a.jpg', None, (0,), pixels=bytes(12)))
+    with pytest.raises(InputError, match='without a manifest nothing tells the shape') as raised:
+        data.read('training', find_records([str(path)]))
+    assert raised.value.where == str(path)
 
 
 def test_unpacked_records_are_read_too(tmp_path):
