@@ -58,7 +58,7 @@ class Contract:
 def application(service: Service, metrics: Metrics, limits: Limits, contract: Contract) -> ASGIApp:
     """The whole application."""
     intake = Intake(limits.request_bytes, limits.bytes_at_once)
-    api, status = Api(service, intake, metrics, limits.pictures), Status(service, metrics)
+    api, status = Api(service, intake, metrics, limits.pictures), Status(service, metrics, limits.request_bytes)
     app = Starlette(
         routes=[*_routes(api, status), *_asked_for(contract, api, status), *_pages()],
         exception_handlers={Refused: _refused, HTTPException: _http_error, Exception: _bug},

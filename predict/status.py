@@ -18,6 +18,7 @@ class Status:
 
     service: Service
     counts: Metrics
+    most_bytes: int
 
     async def v1_models(self, request: Request) -> Response:
         """The name of the one model."""
@@ -75,4 +76,5 @@ class Status:
             'multi_label': said.multi_label,
             'threshold': said.threshold if own is None else own,
             'input_shape': list(shape),
+            'most_bytes': self.most_bytes,
         }

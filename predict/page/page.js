@@ -8,6 +8,7 @@ const PATIENCE = 30;
 const waiting = [];
 const counts = {asked: 0, answered: 0, refused: 0};
 let underWay = 0;
+let mostBytes = Infinity;
 
 const byId = (id) => document.getElementById(id);
 const later = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
@@ -33,8 +34,11 @@ async function work() {
   underWay -= 1;
 }
 
-// The server's answer; when it is busy, or away for a moment, it is asked again.
+// The server's answer; while it is busy it is asked again.
 async function ask(file) {
+  if (file.size > mostBytes) {
+    return {error: `larger than the ${Math.floor(mostBytes / 1e6)} MB this server takes`, reason: 'too-many-bytes'};
+  }
   for (let attempt = 0; ; attempt += 1) {
     let response;
     try {
@@ -129,6 +133,7 @@ async function describe() {
       const {models} = await (await fetch('/v1/models')).json();
       const about = await (await fetch(`/v1/models/${encodeURIComponent(models[0])}`)).json();
       if (about.labels) {
+        mostBytes = about.most_bytes;
         byId('model').textContent = `${about.labels.length} labels: ${listed(about.labels)}`;
         return;
       }

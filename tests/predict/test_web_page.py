@@ -122,6 +122,16 @@ def test_on_a_phone_pictures_are_chosen_or_taken_and_nothing_is_cut_off(page, se
     assert np.asarray(Image.open(tmp_path / 'phone.png')).std() > 10
 
 
+def test_a_file_too_large_for_the_server_is_not_sent(page, coloured):
+    (coloured / 'large.png').write_bytes(bytes(2_000_000))
+    with servers.serving(servers.FakeAnswerer(), max_request_mb=1) as small:
+        opened(page, small)
+        page.drop([coloured / 'large.png'], '#drop')
+        (card,) = answered(page, 1)
+    assert (card['label'], card['why']) == ('too many bytes', 'larger than the 1 MB this server takes')
+    assert f'{small.url}/predict' not in page.requests()
+
+
 def test_a_bar_is_as_long_as_its_score(page, server, coloured):
     opened(page, server)
     (coloured / 'noise.png').write_bytes(noise_bytes(3, form='PNG'))
