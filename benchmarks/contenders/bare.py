@@ -1,4 +1,4 @@
-"""The bare network: a compiled encoder fed ready pixels in the batches it likes best, by as many callers as it wants."""
+"""The bare network: a compiled encoder fed ready pixels, in batches and by as many callers as it likes best."""
 
 import dataclasses
 import json
