@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 import stat as modes
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from typing import BinaryIO
 _PIECE_BYTES = 1 << 20
 # A file name may have 255 bytes; the rest of a temporary name takes 40.
 _LONGEST_TEMPORARY_STEM = 50
+# Of removing a folder that somebody else is just leaving.
+_TRIES, _TRY_AGAIN_S = 20, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,7 @@ class LocalFiles:
         if os.path.islink(uri) or os.path.isfile(uri):
             self.delete(uri)
         elif os.path.lexists(uri):
-            shutil.rmtree(uri)
+            _remove_tree(uri)
 
     def copy(self, source: str, target: str) -> None:
         """Copy a file's bytes, whole or not at all."""
@@ -122,6 +125,19 @@ class LocalFiles:
         """Make a directory and those above it."""
         if uri:
             os.makedirs(uri, exist_ok=True)
+
+
+def _remove_tree(folder: str) -> None:
+    """Remove all of a folder, also what a process that is just ending still writes into it."""
+    for left in reversed(range(_TRIES)):
+        try:
+            return shutil.rmtree(folder)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.ENOENT) or not left:
+                raise
+        if not os.path.lexists(folder):
+            return
+        time.sleep(_TRY_AGAIN_S)
 
 
 def _temporary_beside(uri: str) -> str:

@@ -79,7 +79,9 @@ def close() -> None:
     root = logging.getLogger()
     for handler in [one for one in root.handlers if isinstance(one, LogFile)]:
         root.removeHandler(handler)
-        handler.close()
+        # What a full disk leaves in the buffer is lost; the work has met the same fault, and said so.
+        with contextlib.suppress(OSError):
+            handler.close()
 
 
 def attach(uri: str, *, verbosity: str) -> None:

@@ -232,6 +232,9 @@ def test_when_all_requests_fail_three_lines_say_so(
     there: OnStorage, gcs_server: FakeGcs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retries, 'PATIENCE', Patience(0.01, 0.05, 0.3))
-    with gcs_server.failing(1.0), pytest.raises(RunFailed, match='the storage does not answer') as raised:
+    with (
+        gcs_server.failing(1.0, '429', '503', 'reset'),
+        pytest.raises(RunFailed, match='the storage does not answer') as raised,
+    ):
         run(there.pictures, there.out + ' never', ())
     assert raised.value.exit_code == 5 and raised.value.lines().count('\n') == 2

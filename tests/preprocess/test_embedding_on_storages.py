@@ -136,7 +136,7 @@ def test_a_storage_that_goes_down_ends_the_run_and_what_was_done_is_kept(
 
 def test_nothing_is_begun_where_nothing_answers(there: str, gcs: FakeGcs, monkeypatch) -> None:
     monkeypatch.setattr(retries, 'PATIENCE', Patience(0.01, 0.05, 0.3))
-    with gcs.failing(1.0), pytest.raises(RunFailed, match='the storage does not answer'):
+    with gcs.failing(1.0, '429', '503', 'reset'), pytest.raises(RunFailed, match='the storage does not answer'):
         embed(there, f'{there}/out')
 
 

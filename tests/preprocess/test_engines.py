@@ -92,4 +92,6 @@ def test_a_damaged_graph_is_not_loaded(mini: CompiledEncoder, tmp_path: Path) ->
 def test_an_engine_that_is_not_there_is_answered_with_those_that_are(mini: CompiledEncoder) -> None:
     with pytest.raises(UsageError) as caught:
         load_engine(dataclasses.replace(mini, engine='tensorflow', precision='int4'))
-    assert all(f'--engine {engine} --precision {precision}' in caught.value.do for engine, precision in ENGINES)
+    choices = [(engine, precision) for engine, precision in ENGINES if engine != 'pixels']
+    assert len(choices) >= 5
+    assert all(f'--engine {engine} --precision {precision}' in caught.value.do for engine, precision in choices)

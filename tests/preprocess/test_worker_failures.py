@@ -42,8 +42,8 @@ def test_a_failure_comes_back_however_it_was_quoted(wrap):
 
 
 def test_a_full_disk_names_what_the_system_names_or_where_the_step_writes():
-    named = worker_failures.from_runner(text_of(OSError(28, 'No space', '/disk/file')))
-    unnamed = worker_failures.from_runner(text_of(OSError(28, 'No space')))
+    named = worker_failures.from_runner(text_of(OSError(28, 'No space left on device', '/disk/file')))
+    unnamed = worker_failures.from_runner(text_of(OSError(28, 'No space left on device')))
     assert isinstance(named, RunFailed) and isinstance(unnamed, RunFailed)
     assert (named.what, named.where) == ('no space left on device', '/disk/file')
     assert (unnamed.what, unnamed.where) == ('no space left on device', '/out')
