@@ -129,6 +129,7 @@ def test_what_a_client_asked_who_hung_up_is_not_computed(server, fake):
         servers.until(lambda: in_line(server) == 2)
         gone.close()
         servers.until(lambda: 'status="gone"' in server.get('/metrics').body.decode())
+        server.get('/readyz')  # what was asked is taken back in the turn after it was counted
     assert server.post('/predict', picture()).status == 200
     servers.until(lambda: in_line(server) == 0)
     assert fake.batches == [1, 1]
