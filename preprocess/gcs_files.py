@@ -37,7 +37,9 @@ _METADATA = ('169.254.169.254', 80)
 _METADATA_TIMEOUT_S = 1.0
 _CONNECTIONS = 64
 _LISTED = 'items(name,size,generation),prefixes,nextPageToken'
-_LOG_IN = 'run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS to a key file'
+_SCOPE = 'https://www.googleapis.com/auth/devstorage.read_write'
+_WHERE = 'gs:// paths'
+LOG_IN = 'run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS to a key file'
 _TRANSIENT_STATUS = frozenset([408, 429, 500, 502, 503, 504])
 
 
@@ -196,14 +198,14 @@ def _client_for(told: tuple[str | None, ...]) -> 'Client':
     from google.cloud.storage import Client
     from requests.adapters import HTTPAdapter
 
-    credentials, project = (AnonymousCredentials(), None) if told[0] else _credentials()
-    session = AuthorizedSession(credentials)
+    who, project = (AnonymousCredentials(), None) if told[0] else credentials(_SCOPE, where=_WHERE)
+    session = AuthorizedSession(who)
     for scheme in ('https://', 'http://'):
         session.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=_CONNECTIONS))
-    return Client(project=project, credentials=credentials, _http=session)
+    return Client(project=project, credentials=who, _http=session)
 
 
-def _credentials() -> tuple[object, str | None]:
+def credentials(scope: str, *, where: str) -> tuple[object, str | None]:
     """This machine's credentials and their project; without any it is told at once, not after Google's retries."""
     import google.auth
     from google.auth.exceptions import DefaultCredentialsError
@@ -211,12 +213,12 @@ def _credentials() -> tuple[object, str | None]:
     if not _is_on_google_cloud():
         os.environ['NO_GCE_CHECK'] = 'true'
     try:
-        credentials, project = google.auth.default(scopes=['https://www.googleapis.com/auth/devstorage.read_write'])
+        found, project = google.auth.default(scopes=[scope])
     except DefaultCredentialsError as error:
         # Google's usual words are a page's address; a file that isn't one of credentials is named.
         named = '' if str(error).startswith('Your default credentials') else f' ({_first_line(error)})'
-        raise InputError(f'there are no credentials for Google Cloud{named}', where='gs:// paths', do=_LOG_IN) from None
-    return credentials, project
+        raise InputError(f'there are no credentials for Google Cloud{named}', where=where, do=LOG_IN) from None
+    return found, project
 
 
 def _is_on_google_cloud() -> bool:
@@ -258,16 +260,16 @@ def _translated(at: Address) -> Iterator[None]:
     except InvalidResponse as error:
         raise _of_status(int(error.response.status_code), _first_line(error), at) from error
     except (requests.RequestException, HTTPError, auth.TransportError, DataCorruption, ConnectionError) as error:
-        raise Transient(_cause(error)) from error
+        raise Transient(cause(error)) from error
     except auth.GoogleAuthError as error:
-        raise _refused(_first_line(error)) from error
+        raise refused(_first_line(error)) from error
 
 
 def _of_status(status: int, said: str, at: Address) -> Exception:
     if status in _TRANSIENT_STATUS:
         return Transient(f'{status} {_STATUS_WORDS.get(status, "")}'.strip())
     if status == 401:
-        return _refused(said)
+        return refused(said)
     kinds: dict[int, Callable[[], OSError]] = {
         403: lambda: PermissionError(errno.EACCES, f'forbidden: {said}'),
         404: lambda: FileNotFoundError(errno.ENOENT, 'there is no such object'),
@@ -279,11 +281,12 @@ def _of_status(status: int, said: str, at: Address) -> Exception:
 _STATUS_WORDS = {429: 'Too Many Requests', 500: 'Internal Server Error', 503: 'Service Unavailable'}
 
 
-def _refused(said: str) -> InputError:
-    return InputError(f'the credentials for Google Cloud are refused ({said})', where='gs:// paths', do=_LOG_IN)
+def refused(said: str, *, where: str = _WHERE) -> InputError:
+    """The error for credentials that Google does not take."""
+    return InputError(f'the credentials for Google Cloud are refused ({said})', where=where, do=LOG_IN)
 
 
-def _cause(error: BaseException) -> str:
+def cause(error: BaseException) -> str:
     """The innermost words: the libraries wrap what the socket said three times."""
     while error.__context__ is not None:
         error = error.__context__
