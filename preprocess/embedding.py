@@ -34,6 +34,7 @@ from preprocess.encoders import EncoderSpec
 from preprocess.engines import Engine
 from preprocess.failures import RunFailed
 from preprocess.manifest import EncoderInfo, Manifest
+from preprocess.manning import Manning, processes_here
 from preprocess.options import STORE, EmbeddingConfig, SetConfig
 from preprocess.outcomes import Outcome
 from preprocess.pieces import Shelf
@@ -203,7 +204,7 @@ class _Making:
         )
 
     def _job(self, inputs: Sequence[Inputs], encoder: CompiledEncoder) -> EmbeddingJob:
-        remote = any(one.is_remote for one in inputs)
+        manning = self._manning(remote=any(one.is_remote for one in inputs))
         about_rows = sum(one.about_rows for one in inputs)
         vectors = shelves.vectors(self.store, encoder.key, encoder.vector_bytes)
         refusals = shelves.rejects(self.store, encoder.key)
@@ -214,12 +215,12 @@ class _Making:
         refused = Stock(refusals, () if self.embedding.retry_rejected else _paths(refusals), known.ranges, True)
         return EmbeddingJob(
             sets=tuple(self._set_job(one, index, encoder) for index, one in enumerate(inputs)),
-            load_engine=self._loading(encoder),
+            load_engine=partial(_load, self.machinery.load, encoder, manning),
             store=self.store,
             seen=seen,
             vectors=known,
             refusals=refused,
-            hands=self.machinery.hands or Hands.for_machine(remote=remote, decoders=self.embedding.decoders),
+            manning=manning,
             decode=self.machinery.decode,
             decode_timeout_s=self.machinery.decode_timeout_s,
             reader=self.machinery.reader,
@@ -228,9 +229,15 @@ class _Making:
             retry_rejected=self.embedding.retry_rejected,
         )
 
-    def _loading(self, encoder: CompiledEncoder) -> Callable[[], Engine]:
-        threads = self.embedding.network_threads
-        return partial(self.machinery.load, encoder, **({'threads': threads} if threads else {}))
+    def _manning(self, *, remote: bool) -> Manning:
+        given = self.machinery.hands
+        return Manning(
+            remote=remote,
+            readers=given.readers if given else None,
+            decoders=given.decoders if given else self.embedding.decoders,
+            network_threads=self.embedding.network_threads,
+            processes=processes_here(self.beam_args),
+        )
 
     def _set_job(self, inputs: Inputs, index: int, encoder: CompiledEncoder) -> SetJob:
         config = inputs.config
@@ -271,6 +278,11 @@ class _Making:
         worth_it = sources.embedded and self.spec.source.is_heavy and jobs.is_local(self.beam_args)
         if worth_it and (line := engines.advice(self.spec.engine, self.spec.precision)):
             say(line)
+
+
+def _load(load: Callable[..., Engine], encoder: CompiledEncoder, manning: Manning) -> Engine:
+    threads = manning.threads()
+    return load(encoder, **({'threads': threads} if threads else {}))
 
 
 def _listed(shelf: Shelf, about_rows: int, *, least: int, with_rows: bool = False) -> Stock:

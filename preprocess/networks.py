@@ -30,10 +30,8 @@ class Network:
     @classmethod
     def of(cls, job: EmbeddingJob) -> 'Network':
         """Load the network; a first child that decodes starts meanwhile."""
-        shape = job.sets[0].encoder.input_shape
-        pool = decoders.DecoderPool(
-            shape, children=job.hands.decoders, timeout_s=job.decode_timeout_s, decode=job.decode
-        )
+        shape, hands = job.sets[0].encoder.input_shape, job.manning.hands()
+        pool = decoders.DecoderPool(shape, children=hands.decoders, timeout_s=job.decode_timeout_s, decode=job.decode)
         pool.start_one()
         try:
             with quiet.loading():
@@ -42,13 +40,13 @@ class Network:
             pool.close()
             raise
         embedder = Embedder[Wanted | FrameOf](
-            engine, read=pictures.read_bytes, decode=pool.decode, readers=job.hands.readers
+            engine, read=pictures.read_bytes, decode=pool.decode, readers=hands.readers
         )
 
         def decode(wanted: WantedFrames) -> Iterator[tuple[int, Pixels | Refusal]]:
             return frames(wanted, job, shape)
 
-        return cls(embedder, pool, FrameDecoders(decode, threads=job.hands.decoders))
+        return cls(embedder, pool, FrameDecoders(decode, threads=hands.decoders))
 
     @property
     def for_pictures(self) -> Embedder[Wanted]:

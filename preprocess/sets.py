@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from preprocess import decoders, files
-from preprocess.embedder import Hands
 from preprocess.engines import Engine
 from preprocess.labels import Labels
 from preprocess.manifest import EncoderInfo
+from preprocess.manning import Manning
 from preprocess.preparation import NOTHING, Preparation
 from preprocess.provenance import Provenance
 from preprocess.sampling import Sampling
@@ -72,7 +72,7 @@ class EmbeddingJob:
     seen: Stock  # the index: files seen before
     vectors: Stock
     refusals: Stock
-    hands: Hands
+    manning: Manning
     decode: str = decoders.DECODE
     decode_timeout_s: float = decoders.TIMEOUT_S
     reader: VideoReader = VideoReader()

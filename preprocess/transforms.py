@@ -198,7 +198,7 @@ class _Name(Step):
 
     def setup(self) -> None:
         super().setup()
-        self._readers = ThreadPoolExecutor(self._job.hands.readers, 'namer')
+        self._readers = ThreadPoolExecutor(self._job.manning.hands().readers, 'namer')
 
     def start_bundle(self) -> None:
         self._entries = PieceWriter(self._job.seen.shelf, staging=self._job.staging)
