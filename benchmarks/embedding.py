@@ -14,13 +14,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import results
-from contenders import memory, pictures
+from contenders import memory, pictures, running
 
 from preprocess import images, processor, quantising
 from preprocess.encoders import EncoderSpec, compile_in_child
@@ -81,7 +81,7 @@ class Bench:
         found: dict[str, Callable[[], float]] = {
             'old way': lambda: self._old(self.folder),
             'old way, 12 MP': lambda: self._old(self.camera),
-            'keras predict': lambda: child('keras_predict', self.folder)['rate'],
+            'keras predict': lambda: running.child('keras_predict', self.folder)['rate'],
         }
         for way in ways():
             found[f'bare {" ".join(way)}'] = lambda way=way: self._bare(*way)
@@ -91,10 +91,10 @@ class Bench:
         return found
 
     def _old(self, folder: Path) -> float:
-        return child('old_way', folder, self.scratch)['rate']
+        return running.child('old_way', folder, self.scratch)['rate']
 
     def _bare(self, engine: str, precision: str) -> float:
-        said = child('bare', self.encoders[engine, precision], self.pixels)
+        said = running.child('bare', self.encoders[engine, precision], self.pixels)
         self.notes[f'best batch of {engine} {precision}'] = f'{said["batch"]:g}'
         return said['rate']
 
@@ -104,7 +104,7 @@ class Bench:
         store = self.scratch / f'store-{name}'
         shutil.copytree(self.store, store)  # no vectors in it: every picture is embedded
         settings = embedding_settings(engine, precision, store)
-        said = child('ours', csv, labels, self.scratch / name, json.dumps(settings))
+        said = running.child('ours', csv, labels, self.scratch / name, json.dumps(settings))
         self.notes[f'network busy, {engine} {precision}{" 12 MP" if folder == self.camera else ""}'] = said[
             'network busy'
         ]
@@ -137,21 +137,7 @@ def embedding_settings(engine: str, precision: str, store: Path) -> dict[str, st
     }
 
 
-def child(contender: str, *arguments: object) -> dict[str, float]:
-    """Run a contender; what its last line says."""
-    command = [sys.executable, str(CONTENDERS / f'{contender}.py'), *map(str, arguments)]
-    said = subprocess.run(command, capture_output=True, text=True, env=_environment())
-    if said.returncode:
-        raise SystemExit(f'{contender} failed:\n{said.stderr}')
-    answer: dict[str, float] = json.loads(said.stdout.strip().splitlines()[-1])
-    return answer
-
-
-def _environment() -> dict[str, str]:
-    return {**os.environ, 'TF_CPP_MIN_LOG_LEVEL': '3'}
-
-
-def few_pictures(scratch: Path) -> Figures:
+def few_pictures(scratch: Path, rounds: int) -> Figures:
     """Forty pictures from the command line to the end: the old way, and ours without and with a compiled encoder."""
     both = pictures.photographs(scratch / 'few', 2 * FEW)
     paths = sorted(both.glob('*/*.jpg'))
@@ -162,30 +148,42 @@ def few_pictures(scratch: Path) -> Figures:
             (half / path.parent.name).mkdir(parents=True, exist_ok=True)
             os.link(path, half / path.parent.name / path.name, follow_symlinks=False)
         halves.append(half)
-    old_s, _ = timed([sys.executable, str(CONTENDERS / 'old_way.py'), str(halves[0]), str(scratch)])
-    store, found = scratch / 'store-few', [old_s]
-    peaks = []
-    for half in halves:
-        csv, labels = pictures.csv_of(half, scratch / f'{half.name}.csv')
-        flags = [f'--{name}={value}' for name, value in embedding_settings('tensorflow', 'float32', store).items()]
-        flags += [f'--input_path={csv}', f'--input_dict={labels}', f'--output_path={scratch / half.name / "out"}/train']
-        seconds, peak = timed([sys.executable, '-m', 'preprocess.run', *flags])
-        found.append(seconds)
-        peaks.append(peak)
+    timed(old_way := [sys.executable, str(CONTENDERS / 'old_way.py'), str(halves[0]), str(scratch)])  # from the disk
+    turns = []
+    for number in range(rounds):
+        store = scratch / f'store-few-{number}'
+        turns.append([timed(old_way), *(timed(_forty(half, scratch, store, number)) for half in halves)])
+    old, first, later = zip(*turns, strict=True)
     return {
-        f'{FEW} pictures, the old way, s': found[0],
-        f'{FEW} pictures, ours, the first time / the old way': found[1] / found[0],
-        f'{FEW} pictures, ours, with a compiled encoder / the old way': found[2] / found[0],
-        'peak memory while an encoder is compiled, GB': peaks[0] / 1e9,
-        'peak memory with a compiled encoder, GB': peaks[1] / 1e9,
+        f'{FEW} pictures, the old way, s': statistics.median(seconds for seconds, _ in old),
+        f'{FEW} pictures, ours, the first time / the old way': _ratio(first, old),
+        f'{FEW} pictures, ours, with a compiled encoder / the old way': _ratio(later, old),
+        'peak memory while an encoder is compiled, GB': max(peak for _, peak in first) / 1e9,
+        'peak memory with a compiled encoder, GB': max(peak for _, peak in later) / 1e9,
     }
+
+
+def _ratio(ours: Sequence[tuple[float, int]], other: Sequence[tuple[float, int]]) -> float:
+    return statistics.median(a / b for (a, _), (b, _) in zip(ours, other, strict=True))
+
+
+def _forty(half: Path, scratch: Path, store: Path, number: int) -> list[str]:
+    """The command that embeds half of the pictures."""
+    csv, labels = pictures.csv_of(half, scratch / f'{half.name}.csv')
+    flags = [f'--{name}={value}' for name, value in embedding_settings('tensorflow', 'float32', store).items()]
+    flags += [
+        f'--input_path={csv}',
+        f'--input_dict={labels}',
+        f'--output_path={scratch / half.name / str(number)}/train',
+    ]
+    return [sys.executable, '-m', 'preprocess.run', *flags]
 
 
 def timed(command: list[str]) -> tuple[float, int]:
     """How long a command takes, and how many bytes it holds at the most with all its children."""
     begun = time.perf_counter()
     process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=_environment()
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=running.environment()
     )
     watch = memory.Watch(process)
     _, errors = process.communicate()
@@ -199,7 +197,7 @@ def main() -> None:
     flags = _flags()
     with tempfile.TemporaryDirectory() as temporary:
         scratch = Path(temporary)
-        found: Figures = {} if flags.quick else few_pictures(scratch)
+        found: Figures = {} if flags.quick else few_pictures(scratch, flags.rounds)
         bench = Bench(
             scratch,
             pictures.photographs(scratch / 'photographs', flags.pictures),

@@ -26,6 +26,7 @@ from trainer.class_weights import make as class_weights
 from trainer.classes import Classes
 from trainer.config import Learning, Schedule, TrainConfig
 from trainer.head_spec import HeadSpec
+from trainer.layers import Mode
 from trainer.network import Network, Recipe
 
 VECTOR_SIZE = 2048
@@ -89,14 +90,14 @@ def _bare(examples: data.ExampleSet) -> Callable[[int], None]:
     spec = HeadSpec(VECTOR_SIZE, CLASSES)
     weights = [tf.Variable(weight) for weight in heads.initial_weights(spec, 0)]
     slots = [(tf.Variable(tf.zeros_like(w)), tf.Variable(tf.zeros_like(w))) for w in weights]
-    rows = len(examples.label_counts) // BATCH * BATCH
+    rows = len(examples.rows) // BATCH * BATCH
     embeddings = tf.reshape(examples.values[:rows], [-1, BATCH, VECTOR_SIZE])
     targets = tf.reshape(examples.targets[:rows], [-1, BATCH])
 
     @tf.function
     def step(x: tf.Tensor, y: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
-            logits = heads.logits(spec, weights, x, drop=lambda values: tf.nn.dropout(values, 0.5))
+            logits = heads.logits(spec, weights, x, mode=Mode(drop=lambda values, _: tf.nn.dropout(values, 0.5)))
             loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits))
         for weight, (m, v), gradient in zip(weights, slots, tape.gradient(loss, weights), strict=True):
             tf.raw_ops.ResourceApplyAdam(
@@ -186,7 +187,7 @@ def _arrays(path: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
 
 def _examples(path: str, rows: int) -> data.ExampleSet:
     raw = data.read('training', record_sets.find_records([path]))
-    assert len(raw.label_counts) == rows
+    assert len(raw.labels.counts) == rows
     names = tuple(str(label) for label in range(CLASSES))
     return data.examples(raw, Classes(names, multi_label=False, unlabelled=False))
 

@@ -35,6 +35,30 @@ def draw(path: Path, *, size: tuple[int, int], seconds: float) -> Path:
     return path
 
 
+def repeated(piece: Path, path: Path, *, seconds: float) -> Path:
+    """A longer video of the same packets over and over, each time later."""
+    with av.open(str(path), 'w') as container, av.open(str(piece)) as opened:
+        template = opened.streams.video[0]
+        stream = container.add_stream_from_template(template)
+        assert template.time_base is not None
+        packets = [packet for packet in opened.demux(template) if packet.size]
+        length = round(Fraction(template.frames, RATE) / template.time_base)
+        for turn in range(round(seconds * RATE) // template.frames + 1):
+            for packet in packets[: round(seconds * RATE) - turn * template.frames]:
+                copy = av.Packet(bytes(packet))
+                copy.stream, copy.time_base, copy.is_keyframe = stream, packet.time_base, packet.is_keyframe
+                assert packet.pts is not None and packet.dts is not None
+                copy.pts, copy.dts = packet.pts + turn * length, packet.dts + turn * length
+                container.mux(copy)
+    return path
+
+
+def seconds(path: Path) -> float:
+    """How long a video is."""
+    with av.open(str(path)) as container:
+        return container.streams.video[0].frames / RATE
+
+
 def _scene(width: int, height: int) -> np.ndarray:
     random = np.random.default_rng(0)
     scene = np.zeros((height, width, 3), np.float32)

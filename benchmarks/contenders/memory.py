@@ -20,8 +20,13 @@ class Watch:
 
     def _look(self) -> None:
         while self._process.poll() is None:
-            self.peak = max(self.peak, sum(map(pss, _tree(self._root))))
+            self.peak = max(self.peak, held(self._root))
             time.sleep(LOOK_EVERY_S)
+
+
+def held(pid: int) -> int:
+    """The memory of a process and all below it."""
+    return sum(map(pss, _tree(pid)))
 
 
 def pss(pid: int) -> int:

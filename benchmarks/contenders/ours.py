@@ -12,6 +12,7 @@ from preprocess.compiled import CompiledEncoder
 from preprocess.embedding import Machinery, embed_sets
 from preprocess.engines import Engine, load_engine
 from preprocess.options import EmbeddingConfig, SetConfig
+from preprocess.sampling import Sampling
 
 
 class Clocked:
@@ -42,7 +43,10 @@ def main(csv: str, labels: str, out: str, settings: str) -> None:
     """Embed the pictures of a CSV; the first two batches warm up."""
     begun = time.perf_counter()
     config = SetConfig(input_path=csv, input_dict=labels, output_path=f'{out}/train')
-    embed_sets([config], EmbeddingConfig(**json.loads(settings)), machinery=Machinery(load=load))
+    asked = json.loads(settings)
+    if 'sampling' in asked:
+        asked['sampling'] = Sampling.from_json(asked['sampling'])
+    embed_sets([config], EmbeddingConfig(**asked), machinery=Machinery(load=load))
     seconds = time.perf_counter() - begun
     warm = done[1][1]
     pictures = sum(count for _, _, count in done[2:])
