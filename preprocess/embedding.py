@@ -326,7 +326,7 @@ def _run(job: EmbeddingJob, beam_args: Sequence[str]) -> None:
     encoder = job.sets[0].encoder
     say(
         f'embedding with {encoder.spec} on {_device()}: {encoder.engine} {encoder.precision}, batches of '
-        f'{encoder.batch_size}, {job.hands.decoders} decoders beside it; {jobs.describe(beam_args)}'
+        f'{encoder.batch_size}, {job.manning.hands().decoders} decoders beside it; {jobs.describe(beam_args)}'
     )
     with Display(job.tallies) as display:
         log = log_files.for_workers(job.sets[0].path(LOG))
