@@ -37,6 +37,7 @@ BEAM_FILES = {
     'preprocess.footage_steps',
     'preprocess.frame_embed_step',
     'preprocess.jobs',
+    'preprocess.dataflow_submission',
     'preprocess.worker_process',
     'preprocess.command',
 }

@@ -1,0 +1,70 @@
+"""Handing a pipeline to Dataflow: wired and staged by Beam, started, not waited for."""
+
+import logging
+import tempfile
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from preprocess import worker_package
+from preprocess.dataflow_config import DataflowConfig
+from preprocess.failures import Failure, InputError, RunFailed
+
+if TYPE_CHECKING:
+    from apache_beam import Pipeline
+
+_log = logging.getLogger(__name__)
+_TAKEN = 409
+
+
+def submit(build: 'Callable[[Pipeline], object]', config: DataflowConfig, *, needs: Iterable[str]) -> str:
+    """The id of the job that runs what `build` wires; workers get this code and what it `needs`."""
+    from google.api_core.exceptions import GoogleAPICallError
+
+    with tempfile.TemporaryDirectory(prefix='headlight-worker-') as folder:
+        setup_file = config.setup_file or worker_package.write(folder, needs)
+        try:
+            return _run(build, config.beam_args(setup_file=setup_file))
+        except GoogleAPICallError as error:
+            _log.error('Dataflow did not take the job', exc_info=error)
+            raise _failure(error.code, error.message, config) from error
+        except OSError as error:
+            # Beam tells in one what kept it from staging; ours, of a disk or a bucket, keep their own words.
+            if error.errno is not None:
+                raise
+            raise InputError(
+                _first_line(error), where=config.staging_location, do='see that you may write there'
+            ) from error
+        except RuntimeError as error:
+            if 'subprocess' not in str(error) and 'setup' not in str(error).lower():
+                raise
+            _log.error('the package for workers could not be built', exc_info=error)
+            raise InputError(
+                f'the package for workers could not be built: {_first_line(error)}',
+                where=f'--setup_file {setup_file}',
+                do='see log.txt for what its build said',
+            ) from error
+
+
+def _run(build: 'Callable[[Pipeline], object]', beam_args: list[str]) -> str:
+    from apache_beam import Pipeline
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    pipeline = Pipeline(options=PipelineOptions(beam_args))
+    build(pipeline)
+    return str(pipeline.run().job_id())
+
+
+def _failure(code: int | None, said: str, config: DataflowConfig) -> Failure:
+    where = f'Dataflow, project {config.place.project}, region {config.place.region}'
+    if code == _TAKEN:
+        return InputError(
+            f'a job called {config.job_name} is running already',
+            where='--job_name',
+            do='give another name, or wait for that job',
+        )
+    kind = RunFailed if code is None or code >= 500 else InputError
+    return kind(f'Dataflow does not take the job: {said}', where=where, do='correct what it says, or try again')
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
