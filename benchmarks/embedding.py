@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -84,10 +85,12 @@ class Bench:
             'keras predict': lambda: running.child('keras_predict', self.folder)['rate'],
         }
         for way in ways():
-            found[f'bare {" ".join(way)}'] = lambda way=way: self._bare(*way)
-            found[f'ours {" ".join(way)}'] = lambda way=way: self._ours(self.folder, *way, number)
+            found[f'bare {" ".join(way)}'] = partial(self._bare, *way)
+            found[f'ours {" ".join(way)}'] = partial(self._ours, self.folder, *way, number=number)
         if ('tensorflow', 'bfloat16') in ways():
-            found['ours tensorflow bfloat16, 12 MP'] = lambda: self._ours(self.camera, 'tensorflow', 'bfloat16', number)
+            found['ours tensorflow bfloat16, 12 MP'] = partial(
+                self._ours, self.camera, 'tensorflow', 'bfloat16', number=number
+            )
         return found
 
     def _old(self, folder: Path) -> float:
@@ -98,7 +101,7 @@ class Bench:
         self.notes[f'best batch of {engine} {precision}'] = f'{said["batch"]:g}'
         return said['rate']
 
-    def _ours(self, folder: Path, engine: str, precision: str, number: int) -> float:
+    def _ours(self, folder: Path, engine: str, precision: str, *, number: int) -> float:
         csv, labels = pictures.csv_of(folder, self.scratch / f'{folder.name}.csv')
         name = f'{folder.name}-{engine}-{precision}-{number}'
         store = self.scratch / f'store-{name}'
@@ -179,6 +182,30 @@ def _forty(half: Path, scratch: Path, store: Path, number: int) -> list[str]:
     return [sys.executable, '-m', 'preprocess.run', *flags]
 
 
+def by_processes(scratch: Path, count: int, rounds: int) -> Figures:
+    """Photographs from the command line to the end: in one process, and in one for each core."""
+    csv, labels = pictures.csv_of(pictures.photographs(scratch / 'many', count), scratch / 'many.csv')
+    here = processor.usable_cores()
+    several = ('--direct_running_mode=multi_processing', f'--direct_num_workers={here}')
+    found: dict[str, list[tuple[float, int]]] = {}
+    for number in range(rounds + 1):
+        for way, words in (('one process', ()), ('a process a core', several)):
+            settings = embedding_settings('tensorflow', 'float32', scratch / f'store-{way}')
+            flags = [f'--{name}={value}' for name, value in settings.items()]
+            flags += [f'--input_path={csv}', f'--input_dict={labels}', f'--output_path={scratch}/{way}{number}/train']
+            taken = timed([sys.executable, '-m', 'preprocess.run', *flags, *words])
+            for piece in (scratch / f'store-{way}').rglob('*.piece'):
+                piece.unlink()  # but the compiled encoder stays
+            if number:  # the first compiles
+                found.setdefault(way, []).append(taken)
+    one, each = found['one process'], found['a process a core']
+    return {
+        f'{count} photographs, a process a core / one process, seconds': _ratio(each, one),
+        'peak memory of one process, GB': max(peak for _, peak in one) / 1e9,
+        f'peak memory of {here} processes, GB': max(peak for _, peak in each) / 1e9,
+    }
+
+
 def timed(command: list[str]) -> tuple[float, int]:
     """How long a command takes, and how many bytes it holds at the most with all its children."""
     begun = time.perf_counter()
@@ -196,21 +223,31 @@ def main() -> None:
     """Measure, print, and leave the figures for RESULTS.md."""
     flags = _flags()
     with tempfile.TemporaryDirectory() as temporary:
-        scratch = Path(temporary)
-        found: Figures = {} if flags.quick else few_pictures(scratch, flags.rounds)
-        bench = Bench(
-            scratch,
-            pictures.photographs(scratch / 'photographs', flags.pictures),
-            pictures.drawn(scratch / 'camera', flags.camera_pictures, pictures.CAMERA),
-            flags.rounds,
-        )
-        bench.compile()
-        bench.measure()
-    found = {**_figures(bench), **bench.notes, **found}
+        found: Figures = {}
+        if not flags.quick:
+            found |= few_pictures(Path(temporary), flags.rounds)
+            found |= by_processes(Path(temporary), flags.pictures, min(flags.rounds, 2))
+        if not flags.few:
+            found = {**_rates(Path(temporary), flags), **found}
     for name, value in found.items():
         print(f'{name:<60} {value if isinstance(value, str) else format(value, ".3f")}')
-    if not flags.quick:
+    if flags.few:
+        results.write_some('embedding', found)
+    elif not flags.quick:
         results.write('embedding', f'Embedding with Inception v3: {flags.pictures} photographs', found)
+
+
+def _rates(scratch: Path, flags: argparse.Namespace) -> Figures:
+    """All ways in turns."""
+    bench = Bench(
+        scratch,
+        pictures.photographs(scratch / 'photographs', flags.pictures),
+        pictures.drawn(scratch / 'camera', flags.camera_pictures, pictures.CAMERA),
+        flags.rounds,
+    )
+    bench.compile()
+    bench.measure()
+    return {**_figures(bench), **bench.notes}
 
 
 def _figures(bench: Bench) -> Figures:
@@ -234,6 +271,7 @@ def _flags() -> argparse.Namespace:
     parser.add_argument(
         '--quick', action='store_true', help='104 photographs, one round, rates alone; RESULTS.md is left'
     )
+    parser.add_argument('--few', action='store_true', help='only whole commands: few pictures, and several processes')
     flags = parser.parse_args()
     if flags.quick:
         flags.pictures, flags.camera_pictures, flags.rounds = 104, 24, 1

@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -77,10 +78,10 @@ class Bench:
     def round(self, number: int) -> None:
         """Every way once."""
         for precision in self.precisions:
-            self._note(f'network {precision}', lambda p=precision: self._network(p))
+            self._note(f'network {precision}', partial(self._network, precision))
             for one in self.footage:
-                self._note(f'decoder, {one.words}', lambda o=one: decoded_alone(o))
-                self._note(f'ours {precision}, {one.words}', lambda p=precision, o=one: self._ours(p, o, number))
+                self._note(f'decoder, {one.words}', partial(decoded_alone, one))
+                self._note(f'ours {precision}, {one.words}', partial(self._ours, precision, one, number))
 
     def shares(self) -> Figures:
         """What ours is of the network and the decoder one after the other."""

@@ -1,14 +1,74 @@
-"""RESULTS.md: what every benchmark measured last, and on what; each keeps its figures in results/NAME.json."""
+"""What every benchmark measured last, and on what: results/NAME.json, RESULTS.md of all of it, the README of some."""
 
 import json
 import os
 import platform
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
 HERE = Path(__file__).parent
+README = HERE.parent / 'README.md'
+BEGIN, END = '<!-- figures, written by benchmarks/results.py -->\n', '<!-- figures end -->\n'
+
+
+@dataclass(frozen=True)
+class Quote:
+    """A line of the README: some figures of one benchmark."""
+
+    words: str
+    benchmark: str
+    figures: tuple[str, ...]
+
+
+_WAYS = ('tensorflow float32', 'tensorflow bfloat16', 'openvino int8')
+QUOTES = (
+    Quote(
+        'pictures/s against one picture a call, float32 (the old way): float32, bfloat16, OpenVINO int8',
+        'embedding',
+        tuple(f'{way}: ours / old way' for way in _WAYS),
+    ),
+    Quote(
+        'pictures/s against the bare network fed ready pixels: the same three',
+        'embedding',
+        tuple(f'{way}: ours / bare network' for way in _WAYS),
+    ),
+    Quote(
+        '12-megapixel photographs, bfloat16, against the old way',
+        'embedding',
+        ('tensorflow bfloat16, 12 MP: ours / old way',),
+    ),
+    Quote(
+        'forty pictures from start to end against the old way: the first time, later',
+        'embedding',
+        (
+            '40 pictures, ours, the first time / the old way',
+            '40 pictures, ours, with a compiled encoder / the old way',
+        ),
+    ),
+    Quote(
+        'video, float32, against network and decoder alone: 720p at 1 frame a second, every frame, 4K',
+        'footage',
+        (
+            '10 min of 720p, 1 frame a second, float32: ours / (network + decoder)',
+            '40 s of 720p, every frame, float32: ours / (network + decoder)',
+            '6 s of 4K, every frame, float32: ours / (network + decoder)',
+        ),
+    ),
+    Quote(
+        'embedding again, of the first run: nothing new, all labels changed, 1 % new, moved elsewhere',
+        'store',
+        (
+            'everything in the store / the first run',
+            'every label changed / the first run',
+            '1 % new pictures / the first run',
+            'moved to another folder / the first run',
+        ),
+    ),
+    Quote('training steps/s against Keras `fit`', 'training', ('ours / keras',)),
+)
 _VERSIONED = ('tensorflow', 'keras', 'apache-beam', 'pillow', 'openvino', 'nncf', 'scikit-learn', 'av')
 
 
@@ -26,6 +86,26 @@ def write(name: str, title: str, figures: Mapping[str, float | str]) -> None:
     sections = [_section(json.loads(path.read_text())) for path in sorted((HERE / 'results').glob('*.json'))]
     head = '# Results\n\nMedians taken in one run: machines differ, ratios hold. `make bench` measures again.\n'
     (HERE / 'RESULTS.md').write_text('\n'.join([head, *sections]))
+    before, _, rest = README.read_text().partition(BEGIN)
+    README.write_text(before + BEGIN + quoted() + END + rest.partition(END)[2])
+
+
+def quoted() -> str:
+    """The table in the README."""
+    rows = [f'| {one.words} | {", ".join(_times(one, figure) for figure in one.figures)} |' for one in QUOTES]
+    return '\n'.join(['', '| | ratio |', '|---|---|', *rows, '', ''])
+
+
+def _times(one: Quote, figure: str) -> str:
+    path = HERE / 'results' / f'{one.benchmark}.json'
+    value = json.loads(path.read_text())['figures'].get(figure) if path.exists() else None
+    return 'not measured' if value is None else f'{value:.2f}'
+
+
+def write_some(name: str, figures: Mapping[str, float | str]) -> None:
+    """Measured by themselves: they take their places among the other figures of the benchmark."""
+    kept = json.loads((HERE / 'results' / f'{name}.json').read_text())
+    write(name, kept['title'], {**kept['figures'], **figures})
 
 
 def _section(kept: dict[str, object]) -> str:

@@ -91,6 +91,7 @@ def _bare(examples: data.ExampleSet) -> Callable[[int], None]:
     weights = [tf.Variable(weight) for weight in heads.initial_weights(spec, 0)]
     slots = [(tf.Variable(tf.zeros_like(w)), tf.Variable(tf.zeros_like(w))) for w in weights]
     rows = len(examples.rows) // BATCH * BATCH
+    assert examples.values is not None
     embeddings = tf.reshape(examples.values[:rows], [-1, BATCH, VECTOR_SIZE])
     targets = tf.reshape(examples.targets[:rows], [-1, BATCH])
 
@@ -182,7 +183,9 @@ def _whole_run(paths: dict[str, str], scratch: Path, steps: int) -> dict[str, fl
 
 def _arrays(path: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     found = [record for shard in record_sets.find_records([path]).paths for record in records.read(shard)]
-    return np.stack([one.embedding for one in found]), np.array([one.label_ids[0] for one in found])
+    return np.stack([one.embedding for one in found if one.embedding is not None]), np.array(
+        [one.label_ids[0] for one in found]
+    )
 
 
 def _examples(path: str, rows: int) -> data.ExampleSet:

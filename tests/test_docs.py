@@ -1,5 +1,6 @@
 """The documents keep up with the code: every flag, every module, every sample."""
 
+import importlib
 import json
 import os
 import re
@@ -156,3 +157,10 @@ def test_the_server_has_a_status_for_every_reason_a_picture_can_have() -> None:
     text = '\n'.join((ROOT / 'preprocess' / f'{name}.py').read_text() for name in sources)
     reasons = set(re.findall(r"(?:ImageError|_refusal)\('([\w-]+)'", text))
     assert len(reasons) >= 6 and reasons <= set(STATUSES)
+
+
+def test_the_figures_of_the_readme_are_those_that_were_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / 'benchmarks'))
+    results = importlib.import_module('results')
+    said = (ROOT / 'README.md').read_text().partition(results.BEGIN)[2].partition(results.END)[0]
+    assert said == results.quoted()
