@@ -40,11 +40,11 @@ class Engine(Protocol):
 class _FixedBatches:
     """An encoder that answers any number of pictures in batches of one size."""
 
-    def __init__(self, encoder: CompiledEncoder, run: Run, streams: int) -> None:
+    def __init__(self, encoder: CompiledEncoder, run: Run, streams: Streams) -> None:
         self.input_shape = encoder.input_shape
         self.vector_size = encoder.vector_size
-        self.batch_size = encoder.batch_size
-        self.streams = streams
+        self.batch_size = max(encoder.batch_size, streams.least)
+        self.streams = streams.count
         self._dtype = np.uint8 if encoder.is_pixels else np.float32
         self._run = run
 
@@ -79,11 +79,12 @@ class Way:
     modules: tuple[str, ...] = ()  # of the extra `fast`
     needs_bfloat16: bool = False
     is_quantised: bool = False
+    may_use_gpu: bool = False
 
 
 # What --engine and --precision can be together.
 ENGINES: dict[tuple[str, str], Way] = {
-    ('tensorflow', 'float32'): Way(tensorflow_engine.load),
+    ('tensorflow', 'float32'): Way(tensorflow_engine.load, may_use_gpu=True),
     ('tensorflow', 'bfloat16'): Way(tensorflow_engine.load, needs_bfloat16=True),
     ('openvino', 'float32'): Way(openvino_engine.load, ('openvino',)),
     ('openvino', 'bfloat16'): Way(openvino_engine.load, ('openvino',), needs_bfloat16=True),
@@ -150,9 +151,10 @@ def advice(engine: str, precision: str) -> str | None:
 def load_engine(encoder: CompiledEncoder, *, threads: int | None = None) -> Engine:
     """Load a compiled encoder for this process, after checking that its graph is intact and this machine can run it."""
     check_here(encoder.engine, encoder.precision)
-    streams = Streams.for_machine(threads)
+    chosen = way(encoder.engine, encoder.precision)
+    streams = Streams.for_machine(threads, gpus=None if chosen.may_use_gpu else 0)
     encoder = encoder.near()
     encoder.verify()
     with heap.returning():
-        run = way(encoder.engine, encoder.precision).load(encoder, streams)
-    return _FixedBatches(encoder, run, streams.count)
+        run = chosen.load(encoder, streams)
+    return _FixedBatches(encoder, run, streams)

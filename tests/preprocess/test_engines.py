@@ -95,3 +95,14 @@ def test_an_engine_that_is_not_there_is_answered_with_those_that_are(mini: Compi
     choices = [(engine, precision) for engine, precision in ENGINES if engine != 'pixels']
     assert len(choices) >= 5
     assert all(f'--engine {engine} --precision {precision}' in caught.value.do for engine, precision in choices)
+
+
+def test_a_gpu_is_given_larger_batches_that_answer_the_same(
+    mini: CompiledEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = pictures(70, mini.input_shape)
+    expected = load_engine(mini).encode(pixels)
+    monkeypatch.setattr('preprocess.processor.gpus', lambda: 1)
+    engine = load_engine(mini)
+    assert (engine.batch_size, engine.streams) == (64, 1)
+    np.testing.assert_allclose(engine.encode(pixels), expected, rtol=1e-4, atol=1e-5)

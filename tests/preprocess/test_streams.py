@@ -15,7 +15,7 @@ from preprocess.streams import Streams
         (None, 64, 0, Streams(16, 4)),
         (1, 8, 0, Streams(1, 1)),
         (4, 2, 0, Streams(4, 1)),
-        (None, 8, 1, Streams(1, 8)),
+        (None, 8, 1, Streams(1, 8, least=64)),
     ],
 )
 def test_every_core_has_a_batch_of_its_own_and_a_gpu_one_after_the_other(threads, cores, gpus, expected):
