@@ -18,7 +18,7 @@ _EXAMPLES = 5  # of each reason
 
 @dataclass(frozen=True)
 class RejectExample:
-    """One rejected row; `place` is file:row."""
+    """One rejected row, or run of frames of an accepted one; `place` is file:row."""
 
     place: str
     uri: str
@@ -27,7 +27,7 @@ class RejectExample:
 
 @dataclass(frozen=True)
 class Rejects:
-    """The rows rejected for one reason."""
+    """The rows, or the frames, rejected for one reason."""
 
     reason: str
     count: int
@@ -35,8 +35,17 @@ class Rejects:
 
 
 @dataclass(frozen=True)
+class Frames:
+    """What became of the frames that rows of footage (and pictures, one each) asked for."""
+
+    asked_for: int
+    rejected: int
+    rejects: tuple[Rejects, ...]  # most frequent first
+
+
+@dataclass(frozen=True)
 class Account:
-    """The rows of one set; None where no manifest tells."""
+    """The rows of one set; None where no manifest tells. `examples` are what they gave: pictures, or frames."""
 
     name: str
     read: int | None
@@ -46,6 +55,8 @@ class Account:
     unlabelled: int
     per_label: Mapping[str, int]
     rejects: tuple[Rejects, ...]  # most frequent first
+    examples: int
+    frames: Frames | None = None  # of footage
 
 
 def of_set(found: RecordSet, rows: EmbeddedSet, label_names: Sequence[str]) -> Account:
@@ -53,12 +64,13 @@ def of_set(found: RecordSet, rows: EmbeddedSet, label_names: Sequence[str]) -> A
     if not found.manifests:
         per_label = dict(zip(label_names, rows.counts(len(label_names)), strict=True))
         unlabelled = len(rows) - len(rows.labelled())
-        return Account(rows.name, None, len(rows), None, None, unlabelled, per_label, ())
+        return Account(rows.name, None, len(rows), None, None, unlabelled, per_label, (), len(rows))
     parts = [of_manifest(rows.name, manifest, label_names) for manifest in found.manifests]
-    reasons = Counter[str]()
+    reasons, of_frames = Counter[str](), Counter[str]()
     for manifest in found.manifests:
         reasons.update(manifest.rejects_by_reason)
-    examples = _examples(_rejects_of(found), reasons)
+        of_frames.update(manifest.frame_rejects_by_reason)
+    examples = _examples(_rejects_of(found), reasons, of_frames)
     return Account(
         name=rows.name,
         read=sum(part.read or 0 for part in parts),
@@ -67,8 +79,16 @@ def of_set(found: RecordSet, rows: EmbeddedSet, label_names: Sequence[str]) -> A
         duplicate=sum(part.duplicate or 0 for part in parts),
         unlabelled=sum(part.unlabelled for part in parts),
         per_label={name: sum(part.per_label[name] for part in parts) for name in label_names},
-        rejects=_by_frequency(reasons, examples),
+        rejects=_by_frequency(reasons, examples[False]),
+        examples=sum(part.examples for part in parts),
+        frames=_together([part.frames for part in parts if part.frames], _by_frequency(of_frames, examples[True])),
     )
+
+
+def _together(parts: Sequence[Frames], rejects: tuple[Rejects, ...]) -> Frames | None:
+    if not parts:
+        return None
+    return Frames(sum(part.asked_for for part in parts), sum(part.rejected for part in parts), rejects)
 
 
 def of_manifest(name: str, manifest: Manifest, label_names: Sequence[str]) -> Account:
@@ -83,7 +103,17 @@ def of_manifest(name: str, manifest: Manifest, label_names: Sequence[str]) -> Ac
         unlabelled=manifest.unlabelled,
         per_label={label: manifest.counts_per_label.get(label, 0) for label in label_names},
         rejects=_by_frequency(manifest.rejects_by_reason, {}),
+        examples=manifest.examples.written,
+        frames=_frames(manifest),
     )
+
+
+def _frames(manifest: Manifest) -> Frames | None:
+    """Of footage what became of its frames."""
+    if not manifest.sampling:
+        return None
+    found = manifest.examples
+    return Frames(found.expanded, found.rejected_frames, _by_frequency(manifest.frame_rejects_by_reason, {}))
 
 
 def _by_frequency(reasons: Mapping[str, int], examples: Mapping[str, list[RejectExample]]) -> tuple[Rejects, ...]:
@@ -99,21 +129,33 @@ def _rejects_of(found: RecordSet) -> list[str]:
     ]
 
 
-def _examples(paths: Sequence[str], reasons: Counter[str]) -> dict[str, list[RejectExample]]:
-    """The first rejects of each reason; reading ends when there are enough of all."""
-    examples: dict[str, list[RejectExample]] = {}
-    missing = {reason: min(count, _EXAMPLES) for reason, count in reasons.items() if count}
+_Examples = dict[str, list[RejectExample]]
+
+
+def _examples(paths: Sequence[str], rows: Counter[str], frames: Counter[str]) -> dict[bool, _Examples]:
+    """The first rejects of each reason, of rows (False) and of frames (True); reading ends when there are enough."""
+    examples: dict[bool, _Examples] = {False: {}, True: {}}
+    missing = {
+        of_frames: {reason: min(count, _EXAMPLES) for reason, count in reasons.items() if count}
+        for of_frames, reasons in ((False, rows), (True, frames))
+    }
     for path in paths:
         for reject in _rejects(path):
-            if not any(missing.values()):
+            if not any(count for reasons in missing.values() for count in reasons.values()):
                 return examples
-            reason = str(reject.get('reason'))
-            if missing.get(reason):
-                missing[reason] -= 1
-                place = f'{reject.get("source")}:{reject.get("row")}'
-                example = RejectExample(place, str(reject.get('uri')), str(reject.get('message')))
-                examples.setdefault(reason, []).append(example)
+            reason, of_frames = str(reject.get('reason')), bool(reject.get('frames'))
+            if missing[of_frames].get(reason):
+                missing[of_frames][reason] -= 1
+                examples[of_frames].setdefault(reason, []).append(_example(reject))
     return examples
+
+
+def _example(reject: Mapping[str, object]) -> RejectExample:
+    uri, message = str(reject.get('uri')), str(reject.get('message'))
+    if isinstance(frames := reject.get('frames'), int) and frames:
+        first = f'{files.name(uri)}: {message}'
+        message = first if frames == 1 else f'{first} ({frames:,} frames, to {reject.get("last_frame")})'
+    return RejectExample(f'{reject.get("source")}:{reject.get("row")}', uri, message)
 
 
 def _rejects(path: str) -> Iterator[dict[str, object]]:

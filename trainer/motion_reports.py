@@ -115,7 +115,7 @@ def _findings(found: Evaluation, scored: Mapping[str, ScoredSet], settings: Mapp
 def _account(one: ScoredSet) -> Account:
     names = one.question.label_names
     per_label = dict(zip(names, one.rows.counts(len(names)), strict=True))
-    return Account(one.rows.name, None, len(one.rows), None, None, 0, per_label, ())
+    return Account(one.rows.name, None, len(one.rows), None, None, 0, per_label, (), len(one.rows))
 
 
 def _of_positive(result: SetResult) -> ThresholdFigures | None:

@@ -4,13 +4,13 @@ A new section is one more function, its line in SECTIONS, and a template of the 
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from preprocess.reasons import REASONS
 from preprocess.settings import Json
 from trainer import charts, footage_sections
-from trainer.accounts import Account
+from trainer.accounts import Account, Rejects
 from trainer.charts import Chart, Series
 from trainer.drawings import Drawing
 from trainer.evaluation import SetResult
@@ -70,8 +70,15 @@ class _Data:
 
 
 @dataclass(frozen=True)
+class _Refused:
+    heading: str
+    unit: str
+    rejects: tuple[Rejects, ...]
+
+
+@dataclass(frozen=True)
 class _Rejects:
-    accounts: tuple[Account, ...]
+    tables: tuple[_Refused, ...]
     meanings: Mapping[str, str]
 
 
@@ -169,8 +176,20 @@ def _data(findings: Findings) -> Section:
 
 
 def _rejects(findings: Findings) -> Section | None:
-    with_rejects = tuple(account for account in findings.accounts if account.rejects)
-    return Section('rejects', 'Rejected rows', _Rejects(with_rejects, REASONS)) if with_rejects else None
+    tables = tuple(_refused(findings.accounts))
+    units = ' and '.join(unit for unit in ('rows', 'frames') if any(table.unit == unit for table in tables))
+    return Section('rejects', f'Rejected {units}', _Rejects(tables, REASONS)) if tables else None
+
+
+def _refused(accounts: Sequence[Account]) -> Iterator[_Refused]:
+    """A table for the rows of each set, and for its frames, of which some were rejected."""
+    for account in accounts:
+        if account.rejects:
+            of = f'{account.rejected or 0:,} of {account.read or 0:,}'
+            yield _Refused(f'{account.name}: {of} rows', 'rows', account.rejects)
+        if account.frames and account.frames.rejects:
+            of = f'{account.frames.rejected:,} of {account.frames.asked_for:,}'
+            yield _Refused(f'{account.name}: {of} frames', 'frames', account.frames.rejects)
 
 
 def _leakage(findings: Findings) -> Section | None:

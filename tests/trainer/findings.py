@@ -3,7 +3,7 @@
 import numpy as np
 
 from trainer import confusion, evaluation, leakage, mistakes, scored_set
-from trainer.accounts import Account, RejectExample, Rejects
+from trainer.accounts import Account, Frames, RejectExample, Rejects
 from trainer.embedded_set import EmbeddedSet
 from trainer.evaluation import Evaluation, ServingAgreement
 from trainer.findings import Findings
@@ -65,8 +65,8 @@ def findings(
     return Findings(
         evaluation=result,
         accounts=(
-            Account('train', 70, 62, 7, 1, 2, per_label, (Rejects('missing', 7, (example,)),)),
-            Account('eval', None, 60, None, None, 0, per_label, ()),
+            Account('train', 70, 62, 7, 1, 2, per_label, (Rejects('missing', 7, (example,)),), 62),
+            Account('eval', 6, 6, 0, 0, 0, per_label, (), 60, Frames(72, 12, (Rejects('corrupt', 12, (example,)),))),
         ),
         mistakes=mistakes.find(asked.predictions, asked.confidence(), with_thumbnails=True),
         confusion=confusion.draw(asked.grid()),

@@ -1,16 +1,32 @@
 """Every row of the input stands in the report's account."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from preprocess.manifest import Manifest
+from preprocess.manifest import Examples, Manifest
 from preprocess.record_sets import find_records
 from tests.trainer.sets import embedded, write_records
 from trainer import accounts
-from trainer.accounts import RejectExample, Rejects
+from trainer.accounts import Frames, RejectExample, Rejects
 
 LABELS = ('cat', 'dog')
+
+
+def make_footage(folder: Path, name: str, runs: list[dict[str, int]]) -> None:
+    """Let a set be of footage, of which runs of frames were rejected."""
+    path = str(folder / f'manifest.{name}.json')
+    manifest, lost = Manifest.read(path), sum(run['frames'] for run in runs)
+    examples = Examples(manifest.examples.written, lost)
+    rate = {'frames_per_second': 1.0}
+    replace(manifest, examples=examples, sampling=rate, frame_rejects_by_reason={'corrupt': lost}).write(path)
+    with open(folder / f'rejects.{name}.jsonl', 'a') as opened:
+        for run in runs:
+            uri = f'/v/a.mp4#frame={run["last_frame"] - run["frames"] + 1}'
+            told = {'source': 'rows.csv', 'row': 90, 'uri': uri, 'reason': 'corrupt', 'message': 'it is damaged'}
+            opened.write(json.dumps(told | run) + '\n')
 
 
 def test_an_account_adds_up_and_shows_the_first_rejects_of_each_reason(tmp_path: Path) -> None:
@@ -26,6 +42,33 @@ def test_an_account_adds_up_and_shows_the_first_rejects_of_each_reason(tmp_path:
         ('corrupt', 1, 1),
     ]
     assert found.rejects[1].examples == (RejectExample('rows.csv:10', 'corrupt0.jpg', 'it is corrupt'),)
+
+
+def test_rejected_frames_have_an_account_of_their_own(tmp_path: Path) -> None:
+    rows = embedded('eval', np.eye(3))
+    prefix = write_records(tmp_path, rows, LABELS, rejects={'corrupt': 2})
+    make_footage(tmp_path, 'eval', [{'frames': 2, 'last_frame': 1}, {'frames': 1, 'last_frame': 4}])
+
+    found = accounts.of_set(find_records([prefix]), rows, LABELS)
+
+    assert (found.rejected, [(one.reason, one.count, len(one.examples)) for one in found.rejects]) == (
+        2,
+        [('corrupt', 2, 2)],
+    )
+    examples = (
+        RejectExample('rows.csv:90', '/v/a.mp4#frame=0', 'a.mp4#frame=0: it is damaged (2 frames, to 1)'),
+        RejectExample('rows.csv:90', '/v/a.mp4#frame=4', 'a.mp4#frame=4: it is damaged'),
+    )
+    assert found.frames == Frames(6, 3, (Rejects('corrupt', 3, examples),))
+    assert found.examples == 3
+
+
+def test_pictures_have_no_account_of_frames(tmp_path: Path) -> None:
+    rows = embedded('eval', np.eye(3))
+
+    found = accounts.of_set(find_records([write_records(tmp_path, rows, LABELS)]), rows, LABELS)
+
+    assert (found.examples, found.frames) == (3, None)
 
 
 def test_records_without_a_manifest_are_counted_themselves(tmp_path: Path) -> None:

@@ -79,6 +79,13 @@ def test_rows_rejects_and_twins_are_told(page: Page) -> None:
     assert '/p/eval3.jpg' in page.text  # its vector is also in the training set
 
 
+def test_rejected_frames_are_told_with_their_reasons(page: Page) -> None:
+    assert 'Rejected rows and frames' in page.text
+    told = page.text.replace(' ', '')
+    assert 'eval:12of72framesReasonFramesExamplescorruptThepicturecannotbedecoded.12/p/rows.csv:17soitis' in told
+    assert 'WhereeveryframewentSetFramesaskedforEmbeddedRejectedeval726012' in told
+
+
 def test_a_mistake_without_its_picture_says_why(page: Page) -> None:
     assert 'The picture cannot be read: No such file or directory' in page.text
     assert 'cat, taken for dog (90.0 %) eval3.jpg' in page.text
@@ -88,7 +95,7 @@ def test_what_is_not_known_has_no_section(found: Findings) -> None:
     less = replace(
         found,
         evaluation=replace(found.evaluation, test=None, leakage=None, before_and_now=None, notices=()),
-        accounts=found.accounts[1:],
+        accounts=(replace(found.accounts[1], frames=None),),
         mistakes=Mistakes(0, (), ()),
         curves=(),
         settings={},
