@@ -47,6 +47,11 @@ class Contiguous:
         return cls(tuple(share / total for share in shares), are_counts)
 
     @property
+    def text(self) -> str:
+        """How it is said."""
+        return ','.join(f'{float(share):.6g}' if share.denominator > 1 else str(share) for share in self.shares)
+
+    @property
     def sides(self) -> tuple[str, ...]:
         """The sides, in the order of time."""
         return SIDES[: len(self.shares)]

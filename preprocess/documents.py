@@ -227,7 +227,7 @@ def _notes(found: Samples, kept: Sequence[Sample], labels: Labels, config: DocsC
     if config.leave_one_out:
         yield from _lonely(kept, labels)
     else:
-        yield from _absent(kept, labels)
+        yield from _absent(kept, labels, config.split)
         # Cut in time order, every recording is on all sides: that is what was asked for.
         yield from () if config.split.contiguous else _torn(kept)
     if len(labels) == 1:
@@ -237,7 +237,7 @@ def _notes(found: Samples, kept: Sequence[Sample], labels: Labels, config: DocsC
         yield f'warning: labels differ in case only: {_some(twins)}; --ignore_label_case makes them one'
 
 
-def _absent(kept: Sequence[Sample], labels: Labels) -> Iterable[str]:
+def _absent(kept: Sequence[Sample], labels: Labels, split: SplitRules) -> Iterable[str]:
     sides = {sample.side for sample in kept if sample.side}
     present = {(label, sample.side) for sample in kept for label in sample.row.labels}
     for side in (splits.TRAIN, splits.EVAL):
@@ -246,6 +246,9 @@ def _absent(kept: Sequence[Sample], labels: Labels) -> Iterable[str]:
             yield f'warning: there is no {side} set'
         elif absent:
             yield f'warning: no {side} picture of {_some(absent)}'
+    by_fraction = split.flag is None and not any(sample.row.split for sample in kept)
+    if split.test_fraction and by_fraction and splits.TEST not in sides:
+        yield 'warning: there is no test set: there are too few rows or groups for --test_fraction'
 
 
 def _lonely(kept: Sequence[Sample], labels: Labels) -> Iterable[str]:

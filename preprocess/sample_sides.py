@@ -1,14 +1,14 @@
 """Every sample's side: its own, its group's, the one its key falls on, or the one its time in the recording gives."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from preprocess import files, splits
-from preprocess.contiguous import Contiguous
+from preprocess.contiguous import FLAG, Contiguous
 from preprocess.failures import InputError
-from preprocess.group_split import GroupSplit, counting, leaving_out
+from preprocess.group_split import GroupSplit, counting, leaving_out, some
 from preprocess.samples import Sample
 from preprocess.split_rules import SplitRules
 
@@ -35,7 +35,8 @@ def sided(samples: Sequence[Sample], rules: SplitRules) -> Sided:
     elif rules.contiguous:
         found = _by_time(samples, rules.contiguous)
     own = any(sample.row.split for sample in samples)
-    return Sided(tuple(found), (f"the input's own splits give way to {rules.flag}",) if own else ())
+    notes = [f"the input's own splits give way to {rules.flag}"] if own else []
+    return Sided(tuple(found), (*notes, *_empty_parts(found, rules.contiguous)))
 
 
 def without(group: str, samples: Sequence[Sample]) -> list[Sample]:
@@ -111,6 +112,26 @@ def _by_time(samples: Sequence[Sample], contiguous: Contiguous) -> list[Sample]:
         weights = _weights([samples[place] for place in places], contiguous)
         sides |= zip(places, contiguous.sides_of(weights, where=recording), strict=True)
     return [replace(sample, side=sides[place]) for place, sample in enumerate(samples)]
+
+
+def _empty_parts(samples: Sequence[Sample], contiguous: Contiguous | None) -> Iterator[str]:
+    """Warnings of recordings that have a part without a row; where none has a row in it, the cut is refused."""
+    if contiguous is None:
+        return
+    wanted = [side for side, share in zip(contiguous.sides, contiguous.shares, strict=True) if share]
+    recordings: defaultdict[str, set[str | None]] = defaultdict(set)
+    for sample in samples:
+        recordings[_recording(sample)].add(sample.side)
+    reached = set().union(*recordings.values())
+    if missing := [side for side in wanted if side not in reached]:
+        raise InputError(
+            f'no row is in the {missing[0]} part: rows are not cut, and each goes where its middle is',
+            where=f'{FLAG} {contiguous.text}',
+            do='give that part more, or shorter rows; preprocess.ranges cuts ranges at the border itself',
+        )
+    for side in wanted:
+        if lacking := [recording for recording, sides in recordings.items() if side not in sides]:
+            yield f'warning: no row in the {side} part of {some(lacking)}'
 
 
 def _recording(sample: Sample) -> str:

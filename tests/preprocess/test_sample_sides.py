@@ -129,6 +129,31 @@ def test_time_counts_not_the_number_of_rows(tmp_path: Path) -> None:
     assert [row.stop for row in rows(result.paths['train'])] == [50]
 
 
+def test_a_part_without_any_row_is_refused_and_one_without_a_recordings_is_told(tmp_path: Path) -> None:
+    ranges = {'a.mp4': [(0, 50), (50, 60), (60, 100)], 'b.mp4': [(0, 70), (70, 85), (85, 100)]}
+    lines = {
+        video: [f'{video},{start},{stop},{label}\n' for (start, stop), label in zip(found, 'xyx', strict=True)]
+        for video, found in ranges.items()
+    }
+    header, cut = 'image,start,stop,label\n', Contiguous.parse('0.7,0.2,0.1')
+
+    with pytest.raises(InputError) as caught:
+        docs(tmp_path, header + ''.join(lines['a.mp4']), contiguous=cut)
+    assert caught.value.what.startswith('no row is in the test part')
+    assert caught.value.where == '--contiguous 0.7,0.2,0.1'
+
+    told = docs(tmp_path, header + ''.join(lines['a.mp4'] + lines['b.mp4']), contiguous=cut)
+    assert told.notes == (f'warning: no row in the test part of {tmp_path}/a.mp4',)
+
+
+def test_a_test_set_that_chance_left_empty_is_told(tmp_path: Path) -> None:
+    result = docs(tmp_path, 'a.jpg,x\nb.jpg,y\nc.jpg,x\n', eval_fraction=0.3, test_fraction=0.001)
+    assert 'test' not in result.paths
+    assert [note for note in result.notes if 'test set' in note] == [
+        'warning: there is no test set: there are too few rows or groups for --test_fraction'
+    ]
+
+
 def test_counts_of_frames_cut_rows_of_single_frames(tmp_path: Path) -> None:
     text = ''.join(f'a.mp4#frame={number},{"xy"[number % 2]}\n' for number in reversed(range(20)))
     result = docs(tmp_path, text, contiguous=Contiguous.parse('12,3,5'))
