@@ -5,6 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from preprocess import csv_text
+from preprocess.clock_times import BadTime, parse
+from preprocess.failures import InputError
 from preprocess.labels import tidy
 from preprocess.sheet_columns import headings
 from preprocess.sheet_tables import Table
@@ -22,6 +25,8 @@ _IMPORTED = {'time', 'code', 'comment'}
 _KIND_IN_COMMENT = re.compile(r'(start|stop)\b', re.IGNORECASE)
 _MEDIA = ('source', 'media_file', 'media_file_path', 'media_file_name')
 _AGGREGATED = {'behavior', 'start', 'stop', 'behavior_type'}
+# Seconds that BORIS adds to the time on the media when an event is noted.
+_OFFSET = 'time_offset'
 
 
 @dataclass
@@ -30,6 +35,7 @@ class _Observation:
 
     name: str
     source: str
+    begins: Fraction
     entries: list[Entry] = field(default_factory=list)
     dropped: list[Dropped] = field(default_factory=list)
     open: dict[tuple[str, ...], Entry] = field(default_factory=dict)
@@ -55,11 +61,14 @@ def read(table: Table, header: int) -> list[Sheet]:
     """The observations of an export; START and STOP of one subject and behaviour (and its modifiers) are a range."""
     names = _names(table.records[header].cells)
     found: dict[str, _Observation] = {}
-    default = _named_above(table, header) or table.name
+    default = _said_above(table, header, 'observation_id') or table.name
+    offset = _said_above(table, header, _OFFSET)
     for record in table.records[header + 1 :]:
         cells = dict(zip(names, (cell.strip() for cell in record.cells), strict=False))
         name = cells.get('observation_id') or default
-        observation = found.setdefault(name, _Observation(name, table.source))
+        if name not in found:
+            found[name] = _Observation(name, table.source, _begins(cells.get(_OFFSET, offset), table))
+        observation = found[name]
         if record.problem and not (cells.get('behavior') and (cells.get('time') or cells.get('stop'))):
             entry = Entry(table.source, record.line, '', '', '')
             observation.dropped.append(Dropped(entry, 'bad-quotes', record.problem))
@@ -74,22 +83,35 @@ def _names(cells: Sequence[str]) -> list[str]:
     return names if 'behavior' in names else ['behavior' if name == 'code' else name for name in names]
 
 
-def _named_above(table: Table, header: int) -> str | None:
-    """The observation's name in what older exports write above the events."""
+def _said_above(table: Table, header: int, name: str) -> str:
+    """What older exports write of an observation above its events; nothing where they don't."""
     for record in table.records[:header]:
-        if headings(record.cells[:1]) == ['observation_id'] and len(record.cells) > 1:
-            return record.cells[1].strip() or None
-    return None
+        if headings(record.cells[:1]) == [name] and len(record.cells) > 1:
+            return record.cells[1].strip()
+    return ''
+
+
+def _begins(cell: str, table: Table) -> Fraction:
+    """What the clock of an observation shows when its media begin."""
+    try:
+        time = None if cell.lower() in _NOT_AVAILABLE else parse(cell, decimal_comma=table.decimal_comma)
+    except BadTime as error:
+        raise InputError(
+            f'the time offset of an observation is no time: {error}',
+            where=table.source,
+            do='export it again, or mend it',
+        ) from error
+    return time.seconds if time else Fraction(0)
 
 
 def _take(observation: _Observation, line: int, cells: Mapping[str, str]) -> None:
-    label = tidy(cells.get('behavior', ''))
+    label = tidy(csv_text.as_meant(cells.get('behavior', '')))
     if not label:
         observation.unlabelled += 1
         return
     kept = next((cells[name] for name in _MEDIA if cells.get(name, '').lower() not in _NOT_AVAILABLE), None)
     if kept:
-        observation.media[kept] = None
+        observation.media[csv_text.as_meant(kept)] = None
     if rate := _RATE.match(next((value for name, value in cells.items() if name.startswith('fps')), '')):
         observation.rates[rate[0]] = None
     kind = next((cells[name].upper() for name in _KINDS if cells.get(name)), '')
@@ -142,6 +164,7 @@ def _sheet(observation: _Observation, table: Table) -> Sheet:
         dropped=(*observation.dropped, *never),
         fps=Fraction(rate) if rate and Fraction(rate) else None,
         decimal_comma=table.decimal_comma,
+        begins=observation.begins,
     )
 
 

@@ -15,6 +15,8 @@ from preprocess.failures import InputError
 _GZIP_MAGIC = b'\x1f\x8b'
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _PIECE_BYTES = 1 << 20
+# What a spreadsheet takes for a formula begins so; an apostrophe is here to be told from the one put in front.
+_FORMULA_STARTS = ('=', '+', '-', '@', '\t', '\r', '\n', "'")
 # The csv module's words for what RFC 4180 forbids.
 _PROBLEMS = {
     'unexpected end of data': 'a quote that opens a cell is never closed',
@@ -136,3 +138,13 @@ def _not_utf8(path: str, offset: int, why: str, *, guess: str) -> InputError:
         where=f'{path}: byte {offset}',
         do=f'save it as UTF-8, e.g. iconv -f {guess} -t UTF-8 {files.name(path)}',
     )
+
+
+def harmless(cell: str) -> str:
+    """A cell as it is written: one that a spreadsheet would take for a formula gets an apostrophe in front."""
+    return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell
+
+
+def as_meant(cell: str) -> str:
+    """A cell without the apostrophe that `harmless` puts in front; any other is the text's own."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA_STARTS) else cell

@@ -208,6 +208,9 @@ class _Origin(NamedTuple):
 
 def _origin(sheet: Sheet, entries: Sequence[TimedEntry], rules: ClockRules) -> _Origin:
     said = rules.origins.get(sheet.name, rules.origins.get(''))
+    if said is None and sheet.begins:
+        taken_off = f'{sheet.name}: {float(sheet.begins):,g} s are taken off its times, as its time offset says'
+        return _Origin(sheet.begins, notes=(taken_off,))
     wanted = said or (CLAP if sheet.is_lab or _has_days(entries, sheet) else _BEGINNING)
     begun = [one for one in entries if one.start is not None]
     if wanted == FIRST_ROW and begun:

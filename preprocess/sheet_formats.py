@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from preprocess import boris, sheet_columns, sheet_tables
+from preprocess import boris, csv_text, sheet_columns, sheet_tables
 from preprocess.failures import InputError
 from preprocess.labels import tidy
 from preprocess.progress import say
@@ -66,8 +66,8 @@ def _parts(table: Table, columns: Columns) -> dict[str, _Part]:
         )
     found: dict[str, _Part] = {}
     for record in rows:
-        key = columns.cell(record.cells, key_role) if key_role else ''
-        label = tidy(columns.cell(record.cells, 'label'))
+        key = csv_text.as_meant(columns.cell(record.cells, key_role)) if key_role else ''
+        label = tidy(csv_text.as_meant(columns.cell(record.cells, 'label')))
         entry = Entry(
             table.source, record.line, label, columns.cell(record.cells, 'start'), columns.cell(record.cells, 'stop')
         )
@@ -80,7 +80,7 @@ def _parts(table: Table, columns: Columns) -> dict[str, _Part]:
         else:
             part.entries.append(entry)
             if group := columns.cell(record.cells, 'group'):
-                part.groups.setdefault(tidy(group), record.line)
+                part.groups.setdefault(tidy(csv_text.as_meant(group)), record.line)
     return found
 
 

@@ -58,7 +58,10 @@ class Dropped:
 
 @dataclass(frozen=True)
 class Sheet:
-    """The entries of one clock: a subject's session, one video, one observation."""
+    """The entries of one clock: a subject's session, one video, one observation.
+
+    `begins` is what that clock shows when the recording begins, where the sheet itself says it.
+    """
 
     name: str
     source: str
@@ -71,6 +74,7 @@ class Sheet:
     dropped: tuple[Dropped, ...] = ()
     fps: Fraction | None = None
     decimal_comma: bool = False
+    begins: Fraction = Fraction(0)
 
     @property
     def is_lab(self) -> bool:

@@ -19,12 +19,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from preprocess import files
+from preprocess import csv_text, files
 from preprocess.failures import InputError
 from trainer.metrics import Bools, Floats
 from trainer.moments import Moments
 
-_FORMULA_STARTS = ('=', '+', '-', '@', '\t', '\r', '\n', "'")
 _COLUMNS = ('image_uri', 'label', 'prediction')
 _OF_FOOTAGE = ('video', 'frame', 'time')
 _OF_WINDOWS = ('first_frame', 'last_frame')
@@ -78,7 +77,7 @@ def write(path: str, predictions: Predictions) -> None:
         for row, scores in enumerate(predictions.scores.tolist()):
             said = predictions.uris[row], predictions.labels[row], predictions.predicted[row]
             where = _where(moments, row) if moments else ()
-            sink.write(_line([*map(_safe, said), *where, *(f'{score:.7g}' for score in scores)]))
+            sink.write(_line([*map(csv_text.harmless, said), *where, *(f'{score:.7g}' for score in scores)]))
 
 
 def read(path: str) -> Predictions:
@@ -93,7 +92,7 @@ def read(path: str) -> Predictions:
         )
     header, *body = rows
     columns = [tuple(column) for column in zip(*body, strict=True)] or [()] * len(header)
-    uris, labels, predicted = (tuple(map(_as_written, column)) for column in columns[:3])
+    uris, labels, predicted = (tuple(map(csv_text.as_meant, column)) for column in columns[:3])
     first = next((place for place, name in enumerate(header) if name.startswith(_SCORE)), len(header))
     more = tuple(header[len(_COLUMNS) : first])
     moments = _moments(dict(zip(more, columns[len(_COLUMNS) : first], strict=True))) if more else None
@@ -133,7 +132,7 @@ def _where(moments: Moments, row: int) -> Sequence[str]:
     if not moments.videos[row]:
         return [''] * len(_columns_of(moments))
     span = map(str, moments.spans[row]) if moments.spans is not None else ()
-    return _safe(moments.videos[row]), str(moments.frames[row]), f'{moments.times[row]:.7g}', *span
+    return csv_text.harmless(moments.videos[row]), str(moments.frames[row]), f'{moments.times[row]:.7g}', *span
 
 
 def _moments(columns: Mapping[str, Sequence[str]]) -> Moments | None:
@@ -145,7 +144,7 @@ def _moments(columns: Mapping[str, Sequence[str]]) -> Moments | None:
         if name in columns
     }
     return Moments(
-        tuple(map(_as_written, columns['video'])),
+        tuple(map(csv_text.as_meant, columns['video'])),
         numbers['frame'],
         np.array([float(time or 0) for time in columns['time']], np.float64),
         np.stack([numbers[name] for name in _OF_WINDOWS], axis=1) if numbers.keys() >= {*_OF_WINDOWS} else None,
@@ -160,11 +159,3 @@ def _line(cells: Sequence[str]) -> bytes:
     # Python's writer leaves a carriage return bare where lines don't end in one, and then can't read it back.
     quoted = (f'"{cell.replace(_QUOTE, 2 * _QUOTE)}"' if _SPECIAL & set(cell) else cell for cell in cells)
     return (','.join(quoted) + '\n').encode('utf-8', 'surrogateescape')
-
-
-def _safe(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell
-
-
-def _as_written(cell: str) -> str:
-    return cell.removeprefix("'")

@@ -8,6 +8,8 @@ import pytest
 from predict import segment_files
 from predict.segment_files import Sample
 from predict.segments import Segment
+from preprocess.sheet_columns import ColumnChoice
+from preprocess.sheet_formats import read_sheets
 
 SEGMENTS = [Segment(0.0, 12.5, 'CUT', 0.91), Segment(12.5, 20.04, 'SEW', 0.75)]
 
@@ -41,6 +43,18 @@ def test_a_label_is_never_a_formula(tmp_path: Path) -> None:
     path = tmp_path / 'segments.csv'
     segment_files.write_segments(str(path), {'=cmd.mp4': [Segment(0, 1, '=1+1', 0.5)]})
     assert rows(path)[1] == ["'=cmd.mp4", '0.000', '1.000', "'=1+1", '0.5000']
+
+
+@pytest.mark.parametrize('label', ['=1+1', '-2', '@home', '+', "'quoted'", "'=", "''"])
+def test_what_was_marked_against_formulas_is_read_back_as_it_was(tmp_path: Path, label: str) -> None:
+    pytest.importorskip('openpyxl', reason='the extra `video` is not installed')
+    segment_files.write_segments(str(tmp_path / 'segments.csv'), {'=odd.mp4': [Segment(1.5, 2.25, label, 0.9)]})
+    segment_files.write_boris(str(tmp_path / 'events.xlsx'), [Segment(1.5, 2.25, label, 0.9)])
+
+    plain, boris = read_sheets([str(tmp_path / name) for name in ('segments.csv', 'events.xlsx')], ColumnChoice())
+
+    assert (plain.name, plain.media) == ('=odd', ('=odd.mp4',))
+    assert [entry.label for sheet in (plain, boris) for entry in sheet.entries] == [label, label]
 
 
 def test_boris_gets_a_start_and_a_stop_in_order_of_time(tmp_path: Path) -> None:

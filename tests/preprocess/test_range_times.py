@@ -1,5 +1,6 @@
 """Origins, midnight, offsets."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -158,3 +159,11 @@ def test_an_unknown_rule_for_midnight_names_the_others() -> None:
     with pytest.raises(UsageError) as caught:
         ClockRules(midnight='noon')
     assert caught.value.do == 'choose from auto, clock, dates, never'
+
+
+def test_a_sheet_that_says_what_its_clock_begins_with_needs_no_origin() -> None:
+    events = replace(sheet(('run', '101.5', '104'), kind='boris'), begins=Fraction('100.25'))
+    found = timed(events, ClockRules())
+    assert seconds(found) == [(1.25, 3.75)]
+    assert found.notes == ('P5: 100.25 s are taken off its times, as its time offset says',)
+    assert seconds(timed(events, ClockRules(origins={'P5': '100'}))) == [(1.5, 4.0)]

@@ -227,6 +227,20 @@ def test_state_and_point_events_of_boris_become_ranges(tmp_path: Path) -> None:
     assert [(one.entry.line, one.reason) for one in sheet.dropped] == [(10, 'unpaired'), (8, 'unpaired')]
 
 
+def test_a_time_offset_of_boris_is_in_its_times_and_begins_the_media(tmp_path: Path) -> None:
+    rows = boris_row('chase', 'START', 101.5), boris_row('chase', 'STOP', 104)
+
+    def with_offset(offset: str) -> str:
+        return text(tmp_path, NEW_BORIS + ''.join(rows).replace('\t0\t60', f'\t{offset}\t60'), 'new.tsv')
+
+    assert only(with_offset('100.25')).begins == Fraction('100.25')
+    assert only(with_offset('NA')).begins == 0
+    with pytest.raises(InputError, match='time offset .* is no time'):
+        only(with_offset('soon'))
+    older = 'Observation id\tone\nTime offset (s)\t-3.5\n\nTime\tBehavior\tStatus\n1\ts\tSTART\n2\ts\tSTOP\n'
+    assert only(text(tmp_path, older, 'old.tsv')).begins == Fraction('-3.5')
+
+
 def test_older_exports_of_boris_name_their_observation_above(tmp_path: Path) -> None:
     content = (
         'Observation id\tobservation #1\t\t\nMedia file(s)\t\t\t\nPlayer #1\tv.mp4\t\t\n\t\t\t\n'
