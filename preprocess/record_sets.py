@@ -127,10 +127,18 @@ _Found = tuple[list[FoundShard], dict[SetName, Manifest]]
 
 
 def _find(word: str) -> _Found:
-    if files.is_dir(word):
-        return _find_folder(word)
-    if sets_in(files.parent(word), files.name(word)):
+    is_dir = files.is_dir(word)
+    # A folder of the set's name may lie beside it: a training leaves `train/` in its output directory.
+    if not word.endswith('/') and sets_in(files.parent(word), files.name(word)):
+        if is_dir and sets_in(word):
+            raise InputError(
+                'this is the PREFIX of a set of records, and a folder that holds others',
+                where=word,
+                do=f'name the one by its files, {word}-*, or the other with a slash, {word}/',
+            )
         return _find_prefix(word)
+    if is_dir:
+        return _find_folder(word)
     matches = files.glob(word)
     if matches:
         return _find_matches(word, matches)

@@ -39,6 +39,25 @@ def test_a_prefix_a_folder_and_a_glob_name_the_same_set(tmp_path):
     assert everything.encoder_dir == str(tmp_path / 'encoder' / ('k' * 16))
 
 
+def test_what_a_training_leaves_beside_records_hides_none_of_them(tmp_path):
+    write_set(tmp_path)
+    for folder in ('train', 'train_set', 'eval'):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / 'result.json').write_text('{}')
+    for spec in (tmp_path / 'train', tmp_path, tmp_path / 'train*', tmp_path / 'train-*'):
+        assert found(spec) == TRAIN
+    assert 'no manifest in this folder' in refused(f'{tmp_path}/train/').what
+
+
+def test_a_prefix_that_is_a_folder_of_other_records_too_must_be_told_apart(tmp_path):
+    write_set(tmp_path)
+    (tmp_path / 'train').mkdir()
+    write_set(tmp_path / 'train', 'more', shards=1)
+    assert 'and a folder that holds others' in refused(tmp_path / 'train').what
+    assert found(tmp_path / 'train-*') == TRAIN
+    assert found(f'{tmp_path}/train/') == ['more-00000-of-00001.tfrecord.gz']
+
+
 def test_lists_and_repetitions_name_each_file_once(tmp_path):
     write_set(tmp_path)
     write_set(tmp_path, 'more', shards=1)
