@@ -51,7 +51,7 @@ setup(
     description='From labelled pictures or footage to a served classifier: embed once with Beam, train in seconds.',
     python_requires='>=3.11,<3.14',
     packages=['preprocess', 'trainer', 'predict'],
-    py_modules=['pipeline', 'pipeline_demo', 'pipeline_stages', 'pipeline_trial'],
+    py_modules=['pipeline', 'pipeline_cloud', 'pipeline_demo', 'pipeline_stages', 'pipeline_trial'],
     package_data={'preprocess': ['mini/*'], 'trainer': ['templates/*'], 'predict': ['page/*']},
     install_requires=TRAIN_AND_PREDICT,
     extras_require={
@@ -60,6 +60,7 @@ setup(
         'serve': SERVE,
         'video': VIDEO,
         'aws': AWS,
+        'gpu': ['tensorflow[and-cuda]>=2.19,<2.22'],  # CUDA in wheels; the driver is the machine's
         'dev': DEV,
         'all': BEAM + FAST + SERVE + VIDEO + AWS + DEV,
     },

@@ -14,6 +14,7 @@ from typing import Self
 
 from preprocess import files
 from preprocess.failures import Failure, InputError
+from preprocess.progress import say
 
 _log = logging.getLogger(__name__)
 BEAT_EVERY_S = 10.0
@@ -21,6 +22,7 @@ BEAT_EVERY_S = 10.0
 _held: set[str] = set()
 # Three missed beats and a margin: a paused laptop or a slow bucket is not a dead run.
 STALE_AFTER_S = 45.0
+_ASK_EVERY_S = 4.0
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,14 @@ class Owner:
 
 
 class Claim:
-    """Hold `path` while working; a second holder is refused with the first one's name (exit 3)."""
+    """Hold `path` while working; a second holder is refused with the first one's name (exit 3).
 
-    def __init__(self, path: str, *, doing: str) -> None:
+    With patience it first waits for the other one to be gone.
+    """
+
+    def __init__(self, path: str, *, doing: str, patience_s: float = 0.0) -> None:
         self._path = path
+        self._patience_s = patience_s
         self._owner = Owner(
             doing,
             socket.gethostname(),
@@ -58,8 +64,13 @@ class Claim:
 
     def __enter__(self) -> Self:
         files.make_dirs(files.parent(self._path))
+        until = time.monotonic() + self._patience_s
         while not files.create_if_absent(self._path, self._text()):
             other = _read(self._path)
+            if other and _alive(other) and time.monotonic() < until:
+                say(f'waiting for an earlier run to be gone: {other.doing}, process {other.pid} on {other.host}')
+                time.sleep(_ASK_EVERY_S)
+                continue
             if other and _alive(other):
                 raise InputError(
                     f'another run is writing this result: {other.doing}, process {other.pid} on {other.host}',

@@ -24,6 +24,8 @@ PACKAGES = ('preprocess', 'trainer', 'predict')
 _BUILD_FILES = ('setup.py', 'pyproject.toml')
 # Twelve digits of the content tell packages in one folder apart.
 _TOLD_APART_BY = 12
+# Nearly as small as the best, in a third of the time.
+_LEVEL = 6
 _EXTRA = re.compile(r'extra\s*==')
 
 
@@ -114,7 +116,7 @@ def _version(setup: str) -> str:
 def _archive(root: str, content: Mapping[str, bytes]) -> bytes:
     """A tar without times, owners or the order of a disk: they would make the same code another package."""
     packed = io.BytesIO()
-    with gzip.GzipFile('', 'wb', fileobj=packed, mtime=0) as zipped, tarfile.open(fileobj=zipped, mode='w') as archive:
+    with gzip.GzipFile('', 'wb', _LEVEL, packed, mtime=0) as zipped, tarfile.open(fileobj=zipped, mode='w') as archive:
         for name in sorted(content):
             entry = tarfile.TarInfo(f'{root}/{name}')
             entry.size, entry.mode = len(content[name]), 0o644

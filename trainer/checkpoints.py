@@ -81,6 +81,12 @@ def latest(directory: str) -> Checkpoint | None:
     return None
 
 
+def last_step(directory: str) -> int:
+    """After how many steps the last checkpoint was written, by its name; 0 without any."""
+    found = _NAME.fullmatch(files.name(paths[-1])) if (paths := _paths(directory)) else None
+    return int(found[1]) if found else 0
+
+
 def clear(directory: str) -> None:
     """Remove all checkpoints."""
     for path in _paths(directory):

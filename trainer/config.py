@@ -168,6 +168,7 @@ class TrainConfig:
     export_last: bool = False
     write_predictions: bool = False
     overwrite: bool = False
+    keep_previous: bool = False  # the model that is replaced stays, as MODEL.previous
     redo_if_changed: bool = False  # train anew, instead of refusing, where the directory holds another training
     learning: Learning = field(default_factory=Learning)
     schedule: Schedule = field(default_factory=Schedule)
@@ -209,6 +210,7 @@ def add_flags(parser: FlagParser) -> None:
     out.add_argument('--output_path', metavar='DIR', help="result directory (default: --job_dir, then AIP_MODEL_DIR's)")
     out.add_argument('--job_dir', metavar='DIR', help="gcloud's name for --output_path")
     out.add_argument('--overwrite', action='store_true', help='train anew whatever the directory holds')
+    out.add_argument('--keep_previous', action='store_true', help='keep the model that is replaced as model.previous')
     out.add_argument('--seed', type=int, default=0, help='start of all chance: weights, order, drop-out (default 0)')
     out.add_argument('--verbosity', choices=VERBOSITIES, default='INFO', help='how much is said (default INFO)')
     add_learning_flags(parser)
@@ -331,6 +333,7 @@ def from_flags(found: argparse.Namespace, environment: Environment) -> TrainConf
         export_last=found.export_last,
         write_predictions=found.write_predictions,
         overwrite=found.overwrite,
+        keep_previous=found.keep_previous,
         learning=learning_from_flags(found),
         schedule=schedule_from_flags(found),
     )

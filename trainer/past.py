@@ -93,6 +93,22 @@ def begin(config: TrainConfig, plan: Plan, *, anew: bool) -> None:
     plan.write(config.checkpoint_dir)
 
 
+def forget(config: TrainConfig) -> None:
+    """Make the directory ready for a training from the start, by somebody else."""
+    for name in (result.FILE, FILE):
+        files.delete(files.join(config.checkpoint_dir, name))
+    _clear(config)
+
+
+def planned_steps(checkpoint_dir: str) -> int | None:
+    """How many steps the training there is to take, once it knows."""
+    try:
+        earlier = _read(checkpoint_dir)
+    except InputError:
+        return None
+    return earlier.max_steps if earlier else None
+
+
 def _clear(config: TrainConfig) -> None:
     """Remove what an earlier training left, file by file: the directory may hold other things, too."""
     checkpoints.clear(config.checkpoint_dir)

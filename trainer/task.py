@@ -1,23 +1,23 @@
 """`python -m trainer.task`: records -> trained head -> SavedModel, alone, as a cloud job, or as a node of several."""
 
-import json
+import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
-from preprocess import command, files, settings
-from preprocess.claims import Claim
+from preprocess import command, files, run_json
+from preprocess.claims import BEAT_EVERY_S, STALE_AFTER_S, Claim
+from preprocess.cloud_jobs import LeftToRun
 from preprocess.command import FlagParser
 from preprocess.progress import say
 from trainer import config as configuration
 from trainer import environment as surroundings
-from trainer import export, inputs, training
+from trainer import export, export_mark, inputs, training, vertex_flags
 from trainer.config import TrainConfig
 from trainer.environment import Environment
 from trainer.export import ModelParts
 from trainer.result import TrainResult
 
-# Beside the checkpoints: which weights and which encoder the exported model was made of.
-_EXPORTED = 'exported.json'
 _THRESHOLD = 0.5
 
 
@@ -29,7 +29,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         epilog='The same command again continues, or says that there is nothing to do.',
     )
     configuration.add_flags(parser)
+    vertex_flags.add_cloud_flags(parser)
+    vertex_flags.add_flags(parser)
     found = parser.parse_args(argv)
+    if found.cloud:
+        run_on_vertex(found)
+        return
+    vertex_flags.check_without_cloud(found)
     environment = surroundings.read(os.environ)
     if not environment.trains:
         say(f'nothing to do for a {environment.role}: the nodes that train keep the weights and evaluate themselves')
@@ -44,13 +50,53 @@ def run(config: TrainConfig, environment: Environment) -> None:
     if not environment.is_chief:
         training.follow(config, environment)
         return
-    command.log_to(files.join(config.output_path, 'log.txt'), verbosity=config.schedule.verbosity)
-    with Claim(files.join(config.output_path, '.claim'), doing='trainer.task'):
+    with _claimed(config, environment):
         result = training.train(config, environment)
-        exported = export_trained(config, result)
+        exported = export_trained(config, result, keep_previous=config.keep_previous)
         if config.write_predictions:
             write_predictions(config, result)
     for line in summary(config, result) if exported or not result.skipped else ():
+        say(line)
+
+
+@contextmanager
+def _claimed(config: TrainConfig, environment: Environment) -> Iterator[None]:
+    """The right to write the result, with a log of how it came about.
+
+    Of a cloud job the output directory is held by the command that submitted it and looks on: its own are below it.
+    """
+    home = config.checkpoint_dir if environment.job_id else config.output_path
+    command.log_to(files.join(home, 'log.txt'), verbosity=config.schedule.verbosity)
+    with ExitStack() as held:
+        for place in dict.fromkeys((home, config.checkpoint_dir)):
+            # A job that was taken off its machine starts again before its mark is old enough to be nobody's.
+            patience_s = STALE_AFTER_S + BEAT_EVERY_S if environment.job_id else 0.0
+            held.enter_context(Claim(files.join(place, '.claim'), doing='trainer.task', patience_s=patience_s))
+        yield
+
+
+def run_on_vertex(flags: argparse.Namespace) -> None:
+    """Have a job of Vertex AI do it, and look on."""
+    from trainer import vertex_training
+
+    for line in configuration.retired_lines(flags):
+        say(line)
+    config = configuration.from_flags(flags, Environment())
+    vertex_training.check_places(config)
+    cloud = vertex_flags.from_flags(flags, config.output_path)
+    path = files.join(config.output_path, run_json.FILE)
+    journal = vertex_training.Journal(
+        lambda: run_json.stage(path, 'vertex'), lambda facts: run_json.note(path, 'vertex', facts)
+    )
+    command.log_to(files.join(config.output_path, 'log.txt'), verbosity=config.schedule.verbosity)
+    try:
+        with Claim(files.join(config.output_path, '.claim'), doing='trainer.task --cloud'):
+            result = vertex_training.train_on_vertex(config, cloud, journal)
+    except LeftToRun as left:
+        for line in left.lines:
+            say(line)
+        return
+    for line in () if result.skipped else summary(config, result):
         say(line)
 
 
@@ -58,17 +104,9 @@ def export_trained(config: TrainConfig, result: TrainResult, *, keep_previous: b
     """Export the chosen weights of a complete training; False when the model there is made of just these."""
     found = inputs.find(config)
     encoder = training.encoder_of(config, found)
-    made_of = settings.digest(
-        {
-            'training': result.digest,
-            'step': result.chosen.step,
-            'encoder': encoder.key if encoder else None,
-            'labels': list(result.classes.names),
-        }
-    )
-    marker = files.join(config.checkpoint_dir, _EXPORTED)
-    there = files.exists(files.join(config.model_dir, 'saved_model.pb'))
-    if there and _marked(marker) == made_of:
+    made_of = export_mark.made_of(result, encoder.key if encoder else None)
+    there = export_mark.is_there(config)
+    if there and export_mark.read(config) == made_of:
         return False
     if result.skipped:
         why = 'the model there is not known to be of its weights and encoder' if there else 'there is no model'
@@ -82,9 +120,9 @@ def export_trained(config: TrainConfig, result: TrainResult, *, keep_previous: b
         found.manifest_json,
         config.learning.windowing,
     )
-    files.delete(marker)
+    export_mark.remove(config)
     export.export_model(parts, config.model_dir, keep_previous=keep_previous)
-    files.write_atomic(marker, json.dumps({'made_of': made_of}).encode())
+    export_mark.write(config, made_of)
     return True
 
 
@@ -114,13 +152,6 @@ def summary(config: TrainConfig, result: TrainResult) -> list[str]:
         f'-- on eval set {chosen.eval.text(result.majority_eval)}',
         f'the model is in {config.model_dir}; curves: tensorboard --logdir {config.log_dir}',
     ]
-
-
-def _marked(marker: str) -> str | None:
-    try:
-        return str(json.loads(files.read_text(marker))['made_of'])
-    except FileNotFoundError:
-        return None
 
 
 if __name__ == '__main__':

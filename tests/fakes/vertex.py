@@ -54,7 +54,7 @@ class FakeVertex(JobServer):
 
     def _list_jobs(self, request: Request, place: str) -> Answer:
         wanted = _wanted(request)
-        told = [(job, {'state': job.state, 'displayName': job.body.get('displayName')}) for job in self.jobs]
+        told = [(job, _filtered_by(job)) for job in self.jobs]
         found = [job for job, said in told if job.name.startswith(place + '/') and wanted.items() <= said.items()]
         return Answer.of({'customJobs': [_job(job) for job in reversed(found)]})
 
@@ -94,14 +94,25 @@ class FakeVertex(JobServer):
     def _undeploy(self, request: Request, place: str, number: str) -> Answer:
         endpoint, gone = self._of(self.endpoints, f'{place}/endpoints/{number}'), request.json()['deployedModelId']
         endpoint['deployedModels'] = [one for one in endpoint['deployedModels'] if one['id'] != gone]
+        if not endpoint['deployedModels']:
+            endpoint.pop('trafficSplit', None)
         return self._done(place, 'UndeployModelResponse', {})
 
     def _predict(self, request: Request, place: str, number: str) -> Answer:
         endpoint = self._of(self.endpoints, f'{place}/endpoints/{number}')
-        if not endpoint['deployedModels']:
+        split = endpoint.get('trafficSplit') or {one['id']: 0 for one in endpoint['deployedModels'][:1]}
+        if not split:
             raise ApiError(400, 'the endpoint has no deployed model', 'invalid', status='FAILED_PRECONDITION')
         answers = [self.predict(instance) for instance in request.json()['instances']]
-        return Answer.of({'predictions': answers, 'deployedModelId': endpoint['deployedModels'][0]['id']})
+        return Answer.of({'predictions': answers, 'deployedModelId': max(split, key=lambda which: split[which])})
+
+    def _patch_endpoint(self, request: Request, place: str, number: str) -> Answer:
+        """What the mask names is replaced: labels, the traffic split."""
+        endpoint = self._of(self.endpoints, f'{place}/endpoints/{number}')
+        for name in request.query['updateMask'].split(','):
+            field = {'traffic_split': 'trafficSplit', 'display_name': 'displayName'}.get(name, name)
+            endpoint[field] = request.json().get(field)
+        return Answer.of(endpoint)
 
     def _get(self, request: Request, place: str, kind: str, number: str) -> Answer:
         return Answer.of(self._of(getattr(self, kind), f'{place}/{kind}/{number.partition("@")[0]}'))
@@ -129,8 +140,13 @@ class FakeVertex(JobServer):
 
 def _wanted(request: Request) -> dict[str, str]:
     """What a listing's filter asks to be equal: `display_name="x" AND state="y"`."""
-    said = re.findall(r'(\w+)\s*=\s*"?([^" ]+)"?', request.query.get('filter', ''))
+    said = re.findall(r'([\w.]+)\s*=\s*"?([^" ]+)"?', request.query.get('filter', ''))
     return {{'display_name': 'displayName'}.get(name, name): value for name, value in said}
+
+
+def _filtered_by(job: Job) -> dict[str, Any]:
+    labels = {f'labels.{key}': value for key, value in job.body.get('labels', {}).items()}
+    return {'state': job.state, 'displayName': job.body.get('displayName'), **labels}
 
 
 def _job(job: Job) -> dict[str, Any]:
@@ -150,6 +166,7 @@ _ROUTES: list[tuple[str, re.Pattern[str], Callable[..., Answer]]] = [
         ('POST', '/endpoints/([^/:]+):deployModel', FakeVertex._deploy),
         ('POST', '/endpoints/([^/:]+):undeployModel', FakeVertex._undeploy),
         ('POST', '/endpoints/([^/:]+):predict', FakeVertex._predict),
+        ('PATCH', '/endpoints/([^/:]+)', FakeVertex._patch_endpoint),
         ('GET', '/(models|endpoints)/([^/:]+)', FakeVertex._get),
         ('GET', '/(models|endpoints)', FakeVertex._list),
         ('DELETE', '/(models|endpoints)/([^/:]+)', FakeVertex._delete),

@@ -75,6 +75,24 @@ def test_a_process_of_another_host_is_alive_for_45_seconds_after_its_beat(
             assert json.loads(path.read_text())['doing'] == 'training'
 
 
+def test_with_patience_an_earlier_run_elsewhere_is_waited_for(tmp_path: Path, monkeypatch, capsys) -> None:
+    path = tmp_path / '.claim'
+    other = {'doing': 'training', 'host': 'elsewhere', 'pid': 1, 'started': '1', 'token': 't', 'beat': time.time()}
+    path.write_text(json.dumps(other))
+    waited: list[float] = []
+
+    def gone_after_a_while(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 3:
+            path.write_text(json.dumps({**other, 'beat': 0}))
+
+    monkeypatch.setattr(claims.time, 'sleep', gone_after_a_while)
+    with claims.Claim(str(path), doing='training again', patience_s=60):
+        assert json.loads(path.read_text())['doing'] == 'training again'
+    assert len(waited) == 3 and all(seconds < 5 for seconds in waited)
+    assert capsys.readouterr().err.startswith('waiting for an earlier run to be gone: training, process 1 on elsewhere')
+
+
 def test_a_container_of_the_same_name_is_another_host(tmp_path: Path) -> None:
     path = tmp_path / '.claim'
     with claims.Claim(str(path), doing='training'):
