@@ -35,6 +35,7 @@ ENCODER_FOLDER = 'encoder'
 _MODULES = ('openvino', 'nncf')
 # Some of the pictures can't be used: so many are looked at for every one that is wanted.
 _TRIED = 2
+_MORE = 'give more pictures, share the --embedding_store of a run that had them, or choose --precision bfloat16'
 
 Uris = Callable[[], Iterable[str]]
 Frames = Callable[[tuple[int, int, int]], Iterable[NDArray[np.uint8]]]
@@ -124,7 +125,7 @@ def _made(spec: EncoderSpec, uris: Uris, folder: str, frames: Frames = no_frames
 def quantise(base: CompiledEncoder, uris: Uris, directory: str, *, frames: Frames = no_frames) -> CompiledEncoder:
     """A float32 encoder in int8, in a local directory that is made for it; it keeps its key, which is to be changed."""
     engines.check_installed(_MODULES, where='--precision int8')
-    pixels = _calibration_pixels(uris, base.input_shape, frames)
+    pixels = calibration_pixels(uris, base.input_shape, frames)
     os.mkdir(directory)
     with (
         Progress(f'quantising the encoder {base.spec}, calibrated on {len(pixels)} pictures'),
@@ -146,7 +147,14 @@ def quantise(base: CompiledEncoder, uris: Uris, directory: str, *, frames: Frame
     return encoder
 
 
-def _calibration_pixels(uris: Uris, shape: tuple[int, int, int], frames: Frames = no_frames) -> NDArray[np.uint8]:
+def calibration_pixels(
+    uris: Uris,
+    shape: tuple[int, int, int],
+    frames: Frames = no_frames,
+    *,
+    where: str = '--precision int8',
+    do: str = _MORE,
+) -> NDArray[np.uint8]:
     """The usable ones among the pictures with the smallest hashes, the same whatever order they come in."""
     with Progress('choosing pictures to calibrate on'):
         chosen = heapq.nsmallest(PICTURES * _TRIED, set(uris()), key=lambda uri: (shelves.hash_of(uri), uri))
@@ -163,8 +171,8 @@ def _calibration_pixels(uris: Uris, shape: tuple[int, int, int], frames: Frames 
     if len(usable) < FEWEST_PICTURES:
         raise InputError(
             f'int8 is calibrated on {FEWEST_PICTURES} to {PICTURES} usable pictures or frames, there are {len(usable)}',
-            where='--precision int8',
-            do='give more pictures, share the --embedding_store of a run that had them, or choose --precision bfloat16',
+            where=where,
+            do=do,
         )
     return np.stack(usable)
 

@@ -1,8 +1,9 @@
 """A trained head and its encoder -> one SavedModel, swapped in when it is proved; and other forms of a model.
 
-`python -m trainer.export MODEL --format tf1` writes another form.
+`python -m trainer.export MODEL --format FORM` writes another form.
 """
 
+import argparse
 import json
 import re
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ from preprocess.failures import InputError, UsageError
 from preprocess.labels import Labels
 from preprocess.progress import Progress, say
 from preprocess.settings import Json
-from trainer import publishing
+from trainer import other_forms, publishing
 from trainer.head_kinds import Windowing
 
 if TYPE_CHECKING:
@@ -145,35 +146,61 @@ def _tf1(model: str, directory: str) -> None:
     tf1.prove(model, directory)
 
 
-# Each writes another form of a model into a new directory and proves that it gives the model's answers.
+# Forms besides those of trainer.other_forms. Each writes into a new directory and proves that it answers as the model.
 FORMATS: dict[str, Callable[[str, str], None]] = {'tf1': _tf1}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Write another form of a model."""
     options = _parser().parse_args(argv)
+    write, main_file = _writer(options)
     model = options.model.rstrip('/')
-    output = (options.output or f'{model}.{options.format}').rstrip('/')
+    suffix = options.format if options.precision == 'float32' else f'{options.format}.{options.precision}'
+    output = (options.output or f'{model}.{suffix}').rstrip('/')
     if not files.exists(files.join(model, 'saved_model.pb')):
         raise InputError('not a SavedModel', where=model, do='give the folder that holds saved_model.pb')
     if files.absolute(output) == files.absolute(model):
         raise UsageError('the output would replace the model itself', where=f'--output {output}', do='give another')
     claim = files.join(files.parent(output), f'.{files.name(output)}.claim')
-    with claims.Claim(claim, doing='exporting'), publishing.publishing(output) as staged:
-        say(f'writing {model} as {options.format}')
-        FORMATS[options.format](model, staged)
-    say(f'the {options.format} form is in {output}, and answers as {model} does')
+    with claims.Claim(claim, doing='exporting'), publishing.publishing(output, main_file=main_file) as staged:
+        say(f'writing {model} as {suffix}')
+        write(model, staged)
+    say(f'the {suffix} form is in {output}, and answers as {model} does')
+
+
+def _writer(options: argparse.Namespace) -> tuple[Callable[[str, str], None], str]:
+    """What writes the form that is asked for, and the file by which it is known."""
+    if options.format in FORMATS:
+        if options.precision != 'float32' or options.calibration_pictures:
+            raise UsageError(
+                f'--format {options.format} is the model as it is',
+                where='--precision, --calibration_pictures',
+                do='leave them out, or choose --format litert or openvino',
+            )
+        return FORMATS[options.format], publishing.GRAPH
+    wish = other_forms.Wish(options.format, options.precision, options.calibration_pictures)
+    return lambda model, directory: other_forms.write(model, directory, wish), wish.runtime.file
 
 
 def _parser() -> FlagParser:
     parser = FlagParser(
         'python -m trainer.export',
         'Write another form of a model, checked against it.',
-        epilog='tf1: tensors named Placeholder:0 (JPEG bytes) and final_ops/softmax:0 (scores), for old clients.',
+        epilog='tf1: tensors named Placeholder:0 (JPEG bytes) and final_ops/softmax:0 (scores), for old clients.\n'
+        'litert, openvino, onnx: uint8 pixels in, scores out, with labels.txt and feeding.json beside them.',
     )
     parser.add_argument('model', metavar='MODEL', help='the folder that holds saved_model.pb')
-    parser.add_argument('--format', choices=FORMATS, required=True, help='the form to write')
-    parser.add_argument('--output', metavar='DIR', help='where to (default: MODEL.FORMAT)')
+    parser.add_argument('--format', choices=[*FORMATS, *other_forms.RUNTIMES], required=True, help='the form to write')
+    parser.add_argument('--output', metavar='DIR', help='where to (default: MODEL.FORMAT, or MODEL.FORMAT.int8)')
+    parser.add_argument(
+        '--precision',
+        choices=['float32', 'int8'],
+        default='float32',
+        help='int8: litert and openvino (default float32)',
+    )
+    parser.add_argument(
+        '--calibration_pictures', metavar='DIR|CSV', help='for int8: pictures such as it will see, 100 at the least'
+    )
     return parser
 
 

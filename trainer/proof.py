@@ -39,16 +39,19 @@ class Case:
 
 def check(directory: str, loader: str, cases: Sequence[Case]) -> None:
     """Load the model in a fresh process and compare its answers; RunFailed tells the first that differs."""
+    for case, got in zip(cases, answers(directory, loader, cases), strict=True):
+        for name, expected in case.outputs.items():
+            if problem := _difference(expected, got[name]):
+                raise _refuted(directory, f'{case.signature or loader}, output {name}: {problem}')
+
+
+def answers(directory: str, loader: str, cases: Sequence[Case]) -> list[Tensors]:
+    """What the model in a fresh process answers to each case; RunFailed when it does not load."""
     asked: Json = [
         {'signature': case.signature, 'inputs': _plain(case.inputs), 'outputs': list(case.outputs)} for case in cases
     ]
     with Progress('checking the model in a fresh process'):
-        answered = _ask(directory, loader, json.dumps(asked))
-    for case, answer in zip(cases, answered, strict=True):
-        got = _tensors(answer)
-        for name, expected in case.outputs.items():
-            if problem := _difference(expected, got[name]):
-                raise _refuted(directory, f'{case.signature or loader}, output {name}: {problem}')
+        return [_tensors(answer) for answer in _ask(directory, loader, json.dumps(asked))]
 
 
 def _ask(directory: str, loader: str, request: str) -> list[dict[str, Json]]:
@@ -148,7 +151,54 @@ def _by_tensor_name(directory: str) -> Call:
     return call
 
 
-LOADERS: dict[str, Callable[[str], Call]] = {'signatures': _by_signature, 'tensors': _by_tensor_name}
+def _by_litert(directory: str) -> Call:
+    """LiteRT's interpreter, picture by picture."""
+    import tensorflow as tf
+
+    interpreter = tf.lite.Interpreter(os.path.join(directory, 'model.tflite'))
+    run = interpreter.get_signature_runner()
+
+    def call(signature: str, inputs: Tensors, outputs: Sequence[str]) -> Tensors:
+        rows = zip(*inputs.values(), strict=True)
+        answered = [run(**{name: value[None] for name, value in zip(inputs, row, strict=True)}) for row in rows]
+        return {name: np.concatenate([answer[name] for answer in answered]) for name in outputs}
+
+    return call
+
+
+def _by_openvino(directory: str) -> Call:
+    """OpenVINO in float32, where the graph is not quantised."""
+    import openvino
+
+    settings = {'INFERENCE_PRECISION_HINT': 'f32'}
+    compiled = openvino.Core().compile_model(os.path.join(directory, 'model.xml'), 'CPU', settings)
+
+    def call(signature: str, inputs: Tensors, outputs: Sequence[str]) -> Tensors:
+        answer = compiled(dict(inputs))
+        return {name: np.array(answer[name]) for name in outputs}
+
+    return call
+
+
+def _by_onnx(directory: str) -> Call:
+    """ONNX Runtime."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(os.path.join(directory, 'model.onnx'), providers=['CPUExecutionProvider'])
+
+    def call(signature: str, inputs: Tensors, outputs: Sequence[str]) -> Tensors:
+        return dict(zip(outputs, session.run(list(outputs), dict(inputs)), strict=True))
+
+    return call
+
+
+LOADERS: dict[str, Callable[[str], Call]] = {
+    'signatures': _by_signature,
+    'tensors': _by_tensor_name,
+    'litert': _by_litert,
+    'openvino': _by_openvino,
+    'onnx': _by_onnx,
+}
 
 
 def fixed(array: Array) -> Array:

@@ -8,6 +8,7 @@ import logging
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from preprocess import files
 from preprocess.failures import InputError
@@ -18,19 +19,20 @@ GRAPH = 'saved_model.pb'
 
 
 @contextmanager
-def publishing(directory: str, *, keep_previous: bool = False) -> Iterator[str]:
+def publishing(directory: str, *, keep_previous: bool = False, main_file: str = GRAPH) -> Iterator[str]:
     """A directory on this machine to write into, swapped in when the block ends well.
 
-    Killed at any moment, `directory` holds the old model, the new one, or between two renames nothing. The old one
-    is kept as DIRECTORY.previous when asked. One process at a time: the caller holds the claim.
+    By its `main_file` a model is told from other directories. Killed at any moment, `directory` holds the old model,
+    the new one, or between two renames nothing. The old one is kept as DIRECTORY.previous when asked. One process at a
+    time: the caller holds the claim.
     """
     final = directory.rstrip('/')
     if files.is_remote(final):
-        with _publishing_objects(final, keep_previous=keep_previous) as staged:
+        with _Objects(main_file).publishing(final, keep_previous=keep_previous) as staged:
             yield staged
         return
     staged, replaced = f'{final}.exporting', f'{final}.replaced'
-    _refuse_strangers(final)
+    _refuse_strangers(final, main_file)
     files.delete_tree(staged)
     _restore(replaced, final)
     try:
@@ -48,54 +50,57 @@ def publishing(directory: str, *, keep_previous: bool = False) -> Iterator[str]:
         _discard(replaced, final)
 
 
-@contextmanager
-def _publishing_objects(final: str, *, keep_previous: bool) -> Iterator[str]:
-    """As publishing. A mark beside the model says that what lies there without saved_model.pb is an unfinished one."""
-    mark, replaced = f'{final}.exporting', f'{final}.replaced'
-    if files.exists(mark):
-        _restore_objects(replaced, final)
-    else:
-        _refuse_strangers(final)
-    with tempfile.TemporaryDirectory() as folder:
-        staged = files.join(folder, files.name(final))
-        yield staged
-        with Progress(f'copying the model to {final}'):
-            files.write_atomic(mark, b'')
-            if _is_model(final):
-                replaced = f'{final}.previous' if keep_previous else replaced
-                _copy_model(final, replaced)
-            _clear(final)
-            files.copy_tree(staged, final, last=GRAPH)
-    if not keep_previous:
-        _clear(replaced)
-    files.delete(mark)
+@dataclass(frozen=True)
+class _Objects:
+    """Models on an object store, by the file that comes last and goes first."""
+
+    main_file: str
+
+    @contextmanager
+    def publishing(self, final: str, *, keep_previous: bool) -> Iterator[str]:
+        """As publishing. A mark beside the model says that what lies there without its file is an unfinished one."""
+        mark, replaced = f'{final}.exporting', f'{final}.replaced'
+        if files.exists(mark):
+            self._restore(replaced, final)
+        else:
+            _refuse_strangers(final, self.main_file)
+        with tempfile.TemporaryDirectory() as folder:
+            staged = files.join(folder, files.name(final))
+            yield staged
+            with Progress(f'copying the model to {final}'):
+                files.write_atomic(mark, b'')
+                if _is_model(final, self.main_file):
+                    replaced = f'{final}.previous' if keep_previous else replaced
+                    self._copy(final, replaced)
+                self._clear(final)
+                files.copy_tree(staged, final, last=self.main_file)
+        if not keep_previous:
+            self._clear(replaced)
+        files.delete(mark)
+
+    def _restore(self, replaced: str, final: str) -> None:
+        """What a killed export left: the old model comes back, where there was one to come back."""
+        if _is_model(replaced, self.main_file) and not _is_model(final, self.main_file):
+            _log.info('%s is back from an export that was killed', final)
+            self._copy(replaced, final)
+        self._clear(replaced)
+
+    def _copy(self, source: str, target: str) -> None:
+        self._clear(target)
+        files.copy_tree(source, target, last=self.main_file)
+
+    def _clear(self, model: str) -> None:
+        files.delete(files.join(model, self.main_file))
+        files.delete_tree(model)
 
 
-def _restore_objects(replaced: str, final: str) -> None:
-    """What a killed export left: the old model comes back, where there was one to come back."""
-    if _is_model(replaced) and not _is_model(final):
-        _log.info('%s is back from an export that was killed', final)
-        _copy_model(replaced, final)
-    _clear(replaced)
+def _is_model(directory: str, main_file: str) -> bool:
+    return files.exists(files.join(directory, main_file))
 
 
-def _copy_model(source: str, target: str) -> None:
-    _clear(target)
-    files.copy_tree(source, target, last=GRAPH)
-
-
-def _clear(model: str) -> None:
-    files.delete(files.join(model, GRAPH))
-    files.delete_tree(model)
-
-
-def _is_model(directory: str) -> bool:
-    return files.exists(files.join(directory, GRAPH))
-
-
-def _refuse_strangers(final: str) -> None:
+def _refuse_strangers(final: str, main_file: str) -> None:
     """A directory that holds anything but a model may be somebody's pictures: it is not replaced."""
-    if not files.exists(final) or _is_model(final):
+    if not files.exists(final) or _is_model(final, main_file):
         return
     if not files.is_dir(final) or next(files.list_dir(final, recursive=True), None):
         raise InputError(

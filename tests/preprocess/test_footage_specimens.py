@@ -52,7 +52,7 @@ def test_there_are_no_more_frames_than_the_rows_claim(folder):
 def test_frames_fill_up_where_there_are_too_few_pictures(folder, monkeypatch):
     monkeypatch.setattr(quantising, 'FEWEST_PICTURES', 4)
     frames = np.arange(6 * 12, dtype=np.uint8).reshape(6, 2, 2, 3)
-    found = quantising._calibration_pixels(lambda: [str(folder / 'gone.jpg')], (2, 2, 3), lambda shape: iter(frames))
+    found = quantising.calibration_pixels(lambda: [str(folder / 'gone.jpg')], (2, 2, 3), lambda shape: iter(frames))
     assert np.array_equal(found, frames)
     with pytest.raises(InputError, match='usable pictures or frames, there are 3'):
-        quantising._calibration_pixels(lambda: [], (2, 2, 3), lambda shape: iter(frames[:3]))
+        quantising.calibration_pixels(lambda: [], (2, 2, 3), lambda shape: iter(frames[:3]))

@@ -210,7 +210,7 @@ def test_the_pictures_to_calibrate_on_do_not_depend_on_their_order(
     monkeypatch.setattr(quantising, 'PICTURES', 10)
     monkeypatch.setattr(quantising, 'FEWEST_PICTURES', 10)
     forward, backward = (
-        quantising._calibration_pixels(lambda uris=uris: uris, (16, 16, 3))
+        quantising.calibration_pixels(lambda uris=uris: uris, (16, 16, 3))
         for uris in (photographs, photographs[::-1] + photographs[:3])
     )
     assert forward.shape == (10, 16, 16, 3) and np.array_equal(forward, backward)
