@@ -10,11 +10,11 @@ FROM python:3.12-slim-bookworm AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/headlight
 WORKDIR /source
-COPY setup.py pyproject.toml pipeline.py ./
+COPY setup.py pyproject.toml pipeline*.py ./
 COPY preprocess preprocess
 COPY trainer trainer
 COPY predict predict
-RUN /opt/headlight/bin/pip install '.[serve,fast]'
+RUN /opt/headlight/bin/pip install '.[serve,fast,video]' && /opt/headlight/bin/pip check
 
 FROM python:3.12-slim-bookworm
 RUN useradd --uid 10001 --create-home --shell /usr/sbin/nologin headlight
