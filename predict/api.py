@@ -2,15 +2,18 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from predict import bodies, forms, refusals, v1_json, v2_json, v2_tensors
+from predict import bodies, clip_answers, forms, refusals, v1_json, v2_json, v2_tensors
+from predict.answers import Prediction, Style
 from predict.bodies import Gone, Intake
+from predict.clips import Clip, Clips
 from predict.metrics import Metrics
 from predict.pictures import Picture, Unusable
 from predict.refusals import Refused
@@ -19,6 +22,9 @@ from preprocess.settings import Json
 
 # How many of the best labels are named in answers that are not held to the form of another server.
 _NAMED = 10
+# Of a video's frames so many are in line at a time, so that pictures of others pass between them.
+_FRAMES_IN_LINE = 16
+_Result = TypeVar('_Result')
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,7 @@ class Api:
     intake: Intake
     metrics: Metrics
     most_pictures: int
+    clips: Clips = field(default_factory=Clips)
 
     async def predict(self, request: Request) -> Response:
         """A picture by itself, a form of pictures, or the JSON of version 1."""
@@ -44,6 +51,17 @@ class Api:
         style = replace(answered.style, top_k=answered.style.top_k or _NAMED)
         rows = [v1_json.row(answer, style) for answer in answered.answers]
         return _reply(answered, rows[0] if len(rows) == 1 else {'predictions': list(rows)})
+
+    async def video(self, request: Request) -> Response:
+        """A short video by itself, or in a form: a label for each of its seconds."""
+        content_type = request.headers.get('content-type', '')
+        async with self._body(request) as body:
+            if forms.is_form(content_type):
+                (sent, *more) = await asyncio.to_thread(forms.pictures, body, content_type)
+                if more or not isinstance(sent.source, bytes):
+                    raise Refused('bad-request', 'one video may come at a time')
+                body = sent.source
+            return await self._unless_gone(request, self._timeline(body))
 
     async def v1_predict(self, request: Request) -> Response:
         """The JSON of TensorFlow Serving, KServe v1 and Vertex."""
@@ -68,11 +86,40 @@ class Api:
         answered = await self._answered(request, asked.pictures)
         return _reply(answered, v1_json.reply(asked, answered.answers, answered.style))
 
+    async def _timeline(self, body: bytes) -> Response:
+        description, shape = self.service.description, self.service.input_shape
+        if description is None or shape is None:
+            raise self.service.not_ready()
+        clip = await self.clips.decode(body, shape, description.manner.preparation)
+        answers, style = await self._frame_answers(clip)
+        rule = clip_answers.Rule(description.threshold, self.service.manner.threshold)
+        return as_json(clip_answers.reply(clip, answers, replace(style, top_k=style.top_k or _NAMED), rule))
+
+    async def _frame_answers(self, clip: Clip) -> tuple[list[Prediction], Style]:
+        """One answer for each frame, by one model."""
+        answers: list[Prediction] = []
+        style: Style | None = None
+        size = min(_FRAMES_IN_LINE, self.most_pictures)
+        for start in range(0, len(clip.pictures), size):
+            pictures = [Picture('', picture) for picture in clip.pictures[start : start + size]]
+            answered = await self.service.predict(pictures)
+            if style not in (None, answered.style):
+                raise Refused('busy', 'another model came meanwhile', retry_after_s=1)
+            answers, style = [*answers, *answered.answers], answered.style
+        if all(answer.error is not None for answer in answers):
+            raise refusals.refusal_of(answers[0])
+        assert style is not None  # a clip has frames
+        return answers, style
+
     async def _answered(self, request: Request, pictures: Sequence[Picture | Unusable]) -> Answered:
         """The service's answer; what it was asked is taken back when the client hangs up."""
         if len(pictures) > self.most_pictures:
             raise Refused('too-many-pictures', f'{len(pictures):,} pictures, {self.most_pictures:,} may come at once')
-        answer = asyncio.create_task(self.service.predict(pictures))
+        return await self._unless_gone(request, self.service.predict(pictures))
+
+    async def _unless_gone(self, request: Request, work: Coroutine[None, None, _Result]) -> _Result:
+        """What the work comes to; it is given up when the client hangs up."""
+        answer = asyncio.create_task(work)
         gone = asyncio.create_task(bodies.hung_up(request.receive))
         try:
             await asyncio.wait({answer, gone}, return_when=asyncio.FIRST_COMPLETED)

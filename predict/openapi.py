@@ -65,6 +65,27 @@ _SCHEMAS: Object = {
         'type': 'object',
         'properties': {'predictions': {'type': 'array', 'items': {'$ref': '#/components/schemas/Answer'}}},
     },
+    'Timeline': {
+        'type': 'object',
+        'properties': {
+            'duration': {'type': 'number', 'description': 'seconds'},
+            'frames': {'type': 'integer', 'description': 'that were looked at: two a second'},
+            'unread': {'type': 'integer', 'description': 'frames that could not be decoded'},
+            'seconds': {
+                'type': 'array',
+                'items': {
+                    'type': 'object',
+                    'properties': {
+                        'start': {'type': 'number'},
+                        'stop': {'type': 'number'},
+                        'label': {'type': 'string', 'description': 'of the mean scores of its frames'},
+                        'score': {'type': 'number'},
+                        'top': {'type': 'array', 'items': {'type': 'object'}, 'description': 'the best classes'},
+                    },
+                },
+            },
+        },
+    },
     'Tensors': {
         'type': 'object',
         'description': 'Inputs: image_bytes (BYTES: base64, or binary behind the JSON) and key.',
@@ -89,6 +110,7 @@ def document() -> Object:
         'info': {'title': 'Headlight', 'version': '1', 'description': 'Pictures in, labels and scores out.'},
         'paths': {
             '/predict': {'post': _predict()},
+            '/video': {'post': _video()},
             '/v1/models/{name}:predict': {
                 'parameters': [name],
                 'post': _post('TensorFlow Serving, KServe v1, Vertex AI', 'Instances', 'Predictions'),
@@ -132,6 +154,14 @@ def _predict() -> Object:
         'description': 'One picture is answered by one object, several by {"predictions": [...]}.',
         'requestBody': {'required': True, 'content': content},
         'responses': _responses('Answer'),
+    }
+
+
+def _video() -> Object:
+    return {
+        'summary': 'a short video: a label for each of its seconds',
+        'requestBody': {'required': True, 'content': {'video/*': _PICTURE, 'application/octet-stream': _PICTURE}},
+        'responses': _responses('Timeline'),
     }
 
 

@@ -28,10 +28,11 @@ _HEADERS = [
     (b'referrer-policy', b'no-referrer'),
     (b'cross-origin-resource-policy', b'same-origin'),
     (b'cross-origin-opener-policy', b'same-origin'),
-    # A picture is shown from where the browser has it; everything else comes from here.
+    # A picture or video is shown from where the browser has it; everything else comes from here.
     (
         b'content-security-policy',
-        b"default-src 'self'; img-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        b"default-src 'self'; img-src 'self' blob:; media-src 'self' blob:; base-uri 'none'; form-action 'none'; "
+        b"frame-ancestors 'none'",
     ),
 ]
 _CLOSE = (b'connection', b'close')
@@ -76,6 +77,7 @@ async def overload(scope: Scope, receive: Receive, send: Send) -> None:
 def _routes(api: Api, status: Status) -> list[Route]:
     table: list[tuple[str, str, Handler]] = [
         ('POST', '/predict', api.predict),
+        ('POST', '/video', api.video),
         ('POST', '/v1/models/{name}:predict', api.v1_predict),
         ('GET', '/v1/models', status.v1_models),
         ('GET', '/v1/models/{name}', status.v1_model),

@@ -96,7 +96,7 @@ class Service:
         """One answer for each picture; Refused when there is no model, or no room in its line."""
         turn = self._turn
         if turn is None:
-            raise Refused('not-ready', 'the model is being loaded', retry_after_s=_RETRY_WHILE_LOADING_S)
+            raise self.not_ready()
         turn.requests += 1
         try:
             answers = await asyncio.gather(*map(asyncio.wrap_future, turn.served.submit(pictures)))
@@ -110,6 +110,10 @@ class Service:
         said = turn.description
         style = Style(said.labels, said.multi_label, self.manner.top_k)
         return Answered(tuple(map(self._finished, answers, pictures, [style] * len(answers))), style)
+
+    def not_ready(self) -> Refused:
+        """The refusal while there is no model."""
+        return Refused('not-ready', 'the model is being loaded', retry_after_s=_RETRY_WHILE_LOADING_S)
 
     async def close(self) -> None:
         """End every model; nobody asks any more."""

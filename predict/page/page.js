@@ -1,12 +1,15 @@
 'use strict';
-// Pictures in, answers out. Whatever comes from a file's name or from the model becomes text, never markup.
+// Pictures and short videos in, answers out. Whatever comes from a file's name or from the model becomes text, never markup.
 
 const AT_ONCE = 4;
 const SHOWN = 5;
 const PATIENCE = 30;
+const VIDEO_NAME = /\.(mp4|m4v|mov|webm|mkv|avi|mpg|mpeg|m2ts|3gp|ogv)$/i;
+// As many hues as can be told apart; labels beyond them begin anew.
+const HUES = 8;
 
 const waiting = [];
-const counts = {asked: 0, answered: 0, refused: 0};
+const counts = {asked: 0, answered: 0, refused: 0, videos: 0};
 let underWay = 0;
 let mostBytes = Infinity;
 
@@ -16,6 +19,7 @@ const later = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * s
 function add(files) {
   const asked = Array.from(files, (file) => ({file, card: newCard(file)}));
   counts.asked += asked.length;
+  counts.videos += asked.filter(({file}) => isVideo(file)).length;
   waiting.push(...asked);
   byId('answers').prepend(...asked.map(({card}) => card));
   tell();
@@ -27,8 +31,9 @@ async function work() {
   while (waiting.length) {
     const {file, card} = waiting.shift();
     const answer = await ask(file);
-    if (answer.error === undefined) show(card, answer);
-    else refuse(card, answer);
+    if (answer.error !== undefined) refuse(card, answer);
+    else if (answer.seconds) showTimeline(card, answer);
+    else show(card, answer);
     tell();
   }
   underWay -= 1;
@@ -42,7 +47,7 @@ async function ask(file) {
   for (let attempt = 0; ; attempt += 1) {
     let response;
     try {
-      response = await fetch('/predict', {method: 'POST', body: file, headers: {'Content-Type': 'application/octet-stream'}});
+      response = await fetch(isVideo(file) ? '/video' : '/predict', {method: 'POST', body: file, headers: {'Content-Type': 'application/octet-stream'}});
     } catch (error) {
       return {error: 'the server can not be reached, or the file can not be read', reason: 'unreachable'};
     }
@@ -58,16 +63,34 @@ async function ask(file) {
   }
 }
 
+function isVideo(file) {
+  return file.type.startsWith('video/') || (!file.type && VIDEO_NAME.test(file.name));
+}
+
 function newCard(file) {
   const card = byId('answer').content.firstElementChild.cloneNode(true);
+  if (isVideo(file)) preview(card, file);
+  else previewPicture(card, file);
+  card.querySelector('.name').textContent = file.name;
+  card.querySelector('.name').title = file.name;
+  return card;
+}
+
+// A video stays where the browser has it as long as its card does: it is sought in.
+function preview(card, file) {
+  const video = card.querySelector('video');
+  video.addEventListener('loadeddata', () => { video.hidden = false; });
+  video.addEventListener('error', () => { card.querySelector('.unseen').hidden = false; });
+  video.src = URL.createObjectURL(file);
+  card.classList.add('video');
+}
+
+function previewPicture(card, file) {
   const image = card.querySelector('img');
   const address = URL.createObjectURL(file);
   image.addEventListener('load', () => { image.hidden = false; URL.revokeObjectURL(address); });
   image.addEventListener('error', () => { card.querySelector('.unseen').hidden = false; URL.revokeObjectURL(address); });
   image.src = address;
-  card.querySelector('.name').textContent = file.name;
-  card.querySelector('.name').title = file.name;
-  return card;
 }
 
 function show(card, answer) {
@@ -105,6 +128,51 @@ function drawScores(card, scores) {
   }));
 }
 
+// One bar a second: as high as its score, in the colour of its label; a click seeks there.
+function showTimeline(card, answer) {
+  counts.answered += 1;
+  card.classList.replace('waiting', 'answered');
+  const {seconds} = answer;
+  const names = [...new Set(seconds.map(({label}) => label))];
+  const line = card.querySelector('.timeline');
+  line.hidden = false;
+  line.replaceChildren(...seconds.map((second) => {
+    const item = document.createElement('li');
+    const button = document.createElement('button');
+    const bar = document.createElement('i');
+    const said = `${clock(second.start)} ${second.label || 'none of the labels'} ${percent(second.score)}`;
+    button.type = 'button';
+    button.title = said;
+    button.setAttribute('aria-label', said);
+    bar.className = `hue${names.indexOf(second.label) % HUES}`;
+    bar.style.height = `${Math.max(8, 100 * second.score)}%`;
+    button.append(bar);
+    button.addEventListener('click', () => { seek(card, second, button); });
+    item.append(button);
+    return item;
+  }));
+  if (seconds.length) seek(card, seconds[0], line.querySelector('button'));
+  else card.querySelector('.label').textContent = 'no second of it could be read';
+  if (answer.unread) {
+    const why = card.querySelector('.why');
+    why.textContent = `${answer.unread} frames could not be decoded`;
+    why.hidden = false;
+  }
+}
+
+function seek(card, second, button) {
+  const video = card.querySelector('video');
+  if (video.readyState) video.currentTime = second.start;
+  card.querySelector('.label').textContent = `${clock(second.start)} ${second.label || 'none of the labels'}`;
+  drawScores(card, second.top.slice(0, SHOWN));
+  for (const other of card.querySelectorAll('.timeline [aria-current]')) other.removeAttribute('aria-current');
+  button.setAttribute('aria-current', 'true');
+}
+
+function clock(seconds) {
+  return `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, '0')}`;
+}
+
 function percent(score) {
   return score > 0 && score < 0.001 ? '< 0.1 %' : `${(100 * score).toFixed(1)} %`;
 }
@@ -120,7 +188,8 @@ function refuse(card, answer) {
 
 function tell() {
   const left = counts.asked - counts.answered - counts.refused;
-  const parts = [`${counts.asked} ${counts.asked === 1 ? 'picture' : 'pictures'}`];
+  const kind = counts.videos ? 'file' : 'picture';
+  const parts = [`${counts.asked} ${kind}${counts.asked === 1 ? '' : 's'}`];
   if (counts.refused) parts.push(`${counts.refused} refused`);
   if (left) parts.push(`${left} under way`);
   byId('tally').textContent = parts.join(', ');

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.models import noise_bytes, picture_bytes, write_tiny
+from tests import footage
+from tests.models import COLOURS, noise_bytes, picture_bytes, write_tiny
 from tests.predict import chromium, servers
 from tests.predict.chromium import Page
 
@@ -219,3 +220,29 @@ def test_a_busy_server_is_asked_again_until_it_answers(page, tiny_model, coloure
         servers.until(lambda: 'status="503"' in server.get('/metrics').body.decode())
         model.gate.set()
         assert [card['label'] for card in answered(page, 2)] == ['dark', 'dark']
+
+
+def test_a_short_video_gets_its_timeline(page, server, tmp_path):
+    frames = [np.full((48, 64, 3), COLOURS[name], np.uint8) for name in ('red', 'blue') for _ in range(20)]
+    style = footage.Style('libvpx-vp9', b_frames=0, size=(64, 48))
+    footage.write(tmp_path / 'a.webm', frames, times=10, style=style)
+    opened(page, server)
+    page.drop([tmp_path / 'a.webm'], '#drop')
+    (card,) = answered(page, 1)
+    assert (card['name'], card['label'], card['scores'][0]) == ('a.webm', '0:00 red', 'red')
+    told = page.run('[...document.querySelectorAll(".timeline button")].map((one) => one.title)')
+    assert [' '.join(text.split()[:2]) for text in told] == ['0:00 red', '0:01 red', '0:02 blue', '0:03 blue']
+    page.wait('document.querySelector("video").readyState > 0')
+    page.run('document.querySelectorAll(".timeline button")[3].click()')
+    assert page.run('document.querySelector(".label").textContent') == '0:03 blue'
+    page.wait('document.querySelector("video").currentTime === 3')
+    assert page.run('document.querySelector("#tally").textContent') == '1 file'
+    assert violations(page) == []
+
+
+def test_a_video_that_is_none_is_refused_with_its_reason(page, server, tmp_path):
+    (tmp_path / 'a.mp4').write_bytes(b'no video')
+    opened(page, server)
+    page.drop([tmp_path / 'a.mp4'], '#drop')
+    (card,) = answered(page, 1)
+    assert (card['label'], card['why'][:15]) == ('not a video', 'it begins with ')
