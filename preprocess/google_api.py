@@ -24,6 +24,7 @@ _TIMEOUT_S = (10.0, 60.0)
 _TRANSIENT_STATUS = frozenset([408, 500, 502, 503, 504])
 # Too many requests a minute pass by themselves; the service words a quota of machines that is used up alike.
 _TOO_FAST = 429
+_UNAUTHENTICATED_STATUS = 401
 _A_MINUTE = ('per minute', 'rate', 'try again')
 _TELL_AFTER_S = 5.0
 
@@ -119,7 +120,7 @@ class Api:
         except (auth.TransportError, requests.RequestException) as error:
             raise Transient(gcs_files.cause(error)) from error
         except auth.GoogleAuthError as error:
-            raise gcs_files.refused(str(error), where=self._service.title) from error
+            raise self._refusal(_UNAUTHENTICATED_STATUS, str(error), disabled=False) from error
         if not answer.ok:
             raise self._of_answer(answer)
         return _mapping(answer)

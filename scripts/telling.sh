@@ -1,0 +1,59 @@
+# What scripts here have in common: three-line errors, every command printed before it runs, one Python.
+# shellcheck shell=bash
+# shellcheck disable=SC2034  # here, root and python are for those that source this
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(dirname "$here")
+script=scripts/$(basename "$0")
+
+say() { printf '%s\n' "$*" >&2; }
+
+fail() { # CODE WHAT WHERE DO
+  printf 'error: %s\nwhere: %s\ndo: %s\n' "$2" "$3" "$4" >&2
+  exit "$1"
+}
+
+# A mistake in the command line: how it is used, then what is wrong.
+mistake() { # WHAT DO
+  usage >&2
+  fail 2 "$1" "$script" "$2"
+}
+
+dry_run=''
+# Prints a command as it could be typed, and runs it unless told not to.
+run() {
+  { printf '+' && printf ' %q' "$@" && printf '\n'; } >&2
+  [[ -n $dry_run ]] || "$@"
+}
+
+# The value of a flag, as `--flag value` or `--flag=value`; `words` says how many words it took.
+value='' words=1
+value_of() {
+  if [[ $1 == *=* ]]; then
+    value=${1#*=} words=1
+  else
+    (($# > 1)) || mistake "$1 needs a value" "say $1 and its value"
+    value=$2 words=2
+  fi
+}
+
+on_a_bucket() { # FLAG PATH
+  [[ $2 == gs://?* ]] || mistake "$1 is not on a bucket: ${2:-(nothing)}" 'give a path that begins with gs://'
+}
+
+needs_gcloud() {
+  [[ -n $dry_run ]] || command -v gcloud >/dev/null ||
+    fail 3 'gcloud is not installed' 'PATH' 'install the Google Cloud SDK and log in with gcloud auth login'
+}
+
+# USER is not set in cron, containers and startup scripts; a path must never hold an empty name.
+user=${USER:-$(id -un 2>/dev/null || true)}
+user=$(printf %s "${user:-nobody}" | tr '[:upper:]' '[:lower:]' | tr -c 'a-z0-9' '-')
+
+python=${PYTHON:-}
+if [[ -z $python ]]; then
+  python=python3
+  [[ ! -x $root/.venv/bin/python ]] || python=$root/.venv/bin/python
+fi
+# The package need not be installed where its checkout is.
+export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
