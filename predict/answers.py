@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from preprocess.settings import Json
 
@@ -26,6 +27,13 @@ class Prediction:
     scores: tuple[float, ...] = ()
     labels: tuple[str, ...] = ()
     error: str | None = None
+
+
+def answered(scores: NDArray[np.float32], labels: tuple[str, ...], *, threshold: float | None) -> Prediction:
+    """The answer, without a key, that these scores of all classes mean; `threshold` is that of several labels."""
+    best = int(np.argmax(scores))
+    reached = [best] if threshold is None else np.flatnonzero(scores >= threshold)
+    return Prediction('', best, labels[best], tuple(scores.tolist()), tuple(labels[index] for index in reached))
 
 
 @dataclass(frozen=True)

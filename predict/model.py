@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from predict import streaming
-from predict.answers import Prediction
+from predict.answers import Prediction, answered
 from predict.description import Description
 from predict.pictures import Picture, Unusable
 from preprocess import near
@@ -56,10 +56,8 @@ class Model:
 
     def prediction(self, scores: Scores) -> Prediction:
         """The answer that these scores of all classes mean."""
-        best = int(np.argmax(scores))
-        reached = np.flatnonzero(scores >= self.description.threshold) if self.description.multi_label else [best]
-        names = tuple(self.labels[index] for index in reached)
-        return Prediction('', best, self.labels[best], tuple(scores.tolist()), names)
+        threshold = self.description.threshold if self.description.multi_label else None
+        return answered(scores, self.labels, threshold=threshold)
 
 
 def load(directory: 'str | os.PathLike[str]') -> Model:

@@ -35,10 +35,10 @@ def write_samples(path: str, samples: Iterable[Sample], labels: Sequence[str]) -
     """Write the scores of every sample; how many there were."""
     count = 0
     with files.writing_atomic(path) as sink:
-        sink.write(_line([*_SAMPLE_COLUMNS, *(f'score_{label}' for label in labels)]))
+        sink.write(line([*_SAMPLE_COLUMNS, *(f'score_{label}' for label in labels)]))
         for one in samples:
-            place = _safe(one.video), _safe(one.frame), f'{one.time:.3f}', _safe(one.first_frame)
-            sink.write(_line([*place, _safe(one.prediction), *(f'{score:.7g}' for score in one.scores)]))
+            place = safe(one.video), safe(one.frame), f'{one.time:.3f}', safe(one.first_frame)
+            sink.write(line([*place, safe(one.prediction), *(f'{score:.7g}' for score in one.scores)]))
             count += 1
     return count
 
@@ -46,11 +46,21 @@ def write_samples(path: str, samples: Iterable[Sample], labels: Sequence[str]) -
 def write_segments(path: str, by_video: Mapping[str, Sequence[Segment]]) -> None:
     """Write the segments of all videos; preprocess.ranges reads the file as a sheet of times."""
     with files.writing_atomic(path) as sink:
-        sink.write(_line(_SEGMENT_COLUMNS))
+        sink.write(line(_SEGMENT_COLUMNS))
         for video, segments in by_video.items():
             for one in segments:
                 times = f'{one.start:.3f}', f'{one.stop:.3f}'
-                sink.write(_line([_safe(video), *times, _safe(one.label), f'{one.score:.4f}']))
+                sink.write(line([safe(video), *times, safe(one.label), f'{one.score:.4f}']))
+
+
+def workbook_names(videos: Sequence[str]) -> dict[str, str]:
+    """A file name for each recording: its own, numbered where several share it."""
+    names: dict[str, str] = {}
+    for video in videos:
+        name = files.name(video.split(';')[0]).rsplit('.', 1)[0]
+        same = sum(other == name or other.startswith(f'{name}.') for other in names.values())
+        names[video] = f'{name}.{same + 1}' if same else name
+    return names
 
 
 def write_boris(path: str, segments: Sequence[Segment]) -> None:
@@ -69,15 +79,17 @@ def write_boris(path: str, segments: Sequence[Segment]) -> None:
 
 def _events(segments: Sequence[Segment]) -> Iterator[tuple[float, str, str, str, str]]:
     for one in segments:
-        yield round(one.start, 3), '', _safe(one.label), '', f'start, score {one.score:.4f}'
-        yield round(one.stop, 3), '', _safe(one.label), '', 'stop'
+        yield round(one.start, 3), '', safe(one.label), '', f'start, score {one.score:.4f}'
+        yield round(one.stop, 3), '', safe(one.label), '', 'stop'
 
 
-def _line(cells: Sequence[Cell]) -> bytes:
+def line(cells: Sequence[Cell]) -> bytes:
+    """A line of a CSV."""
     text = io.StringIO()
     csv.writer(text, lineterminator='\n').writerow(cells)
     return text.getvalue().encode('utf-8', 'surrogateescape')
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
+    """Text that no spreadsheet takes for a formula."""
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

@@ -4,16 +4,15 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-
-import numpy as np
+from dataclasses import dataclass
 
 from predict import footage, segment_files, segments
+from predict.along import Found
 from predict.answers import UNSURE, visible
 from predict.description import Description
 from predict.footage import Tally, View
-from predict.segment_files import BORIS, SCORES, SEGMENTS, Sample
-from predict.segments import Rule, Segment, Track
+from predict.segment_files import BORIS, SCORES, SEGMENTS
+from predict.segments import Rule, Segment
 from preprocess import command, files, interrupts, quiet, sampling
 from preprocess.failures import InputError, Interrupted, UsageError
 from preprocess.progress import Progress, say
@@ -36,25 +35,15 @@ class Asked:
     as_json: bool = False
 
 
-@dataclass
-class Found:
-    """What was said of one recording."""
-
-    video: str
-    samples: list[Sample] = field(default_factory=list)
-    times: list[float] = field(default_factory=list)
-    ends: list[float] = field(default_factory=list)
-
-    def track(self, classes: int) -> Track:
-        """Its scores along its time."""
-        scores = np.array([one.scores for one in self.samples], np.float64).reshape(len(self.samples), classes)
-        return Track(self.video, np.array(self.times), np.array(self.ends), scores)
-
-
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """The flags that footage alone has."""
     group = parser.add_argument_group('footage (videos, and folders of them)')
     group.add_argument('--output_dir', metavar='DIR', help=f'write {SCORES}, {SEGMENTS} and {BORIS}/NAME.xlsx there')
+    add_rule_flags(group)
+
+
+def add_rule_flags(group: argparse._ArgumentGroup) -> None:
+    """The flags that say which frames are looked at, and how their scores become segments."""
     group.add_argument(
         '--smooth_s', type=float, default=Rule.smooth_s, metavar='S', help='smooth scores over so many seconds (1)'
     )
@@ -64,22 +53,31 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     sampling.add_flags(group)
 
 
+def rule_from_flags(flags: argparse.Namespace) -> Rule:
+    """How scores become segments, as the flags say it."""
+    try:
+        return Rule(flags.smooth_s, flags.min_segment_s, flags.threshold)
+    except ValueError as error:
+        raise UsageError(str(error), where='--smooth_s, --min_segment_s', do='give seconds, such as 1') from None
+
+
+def sampling_from_flags(flags: argparse.Namespace) -> Sampling | None:
+    """Which frames the flags ask for; nothing where they leave it to the model."""
+    given = flags.every_frame or flags.keyframes or flags.frames_per_second is not None
+    return sampling.from_flags(flags) if given else None
+
+
 def from_flags(flags: argparse.Namespace, recordings: Sequence[str]) -> Asked:
     """What the flags ask for."""
-    given = flags.every_frame or flags.keyframes or flags.frames_per_second is not None
     if flags.top_k:
         raise UsageError('footage has all scores in scores.csv', where='--top_k', do='leave it out')
     if flags.endpoint:
         raise UsageError('footage needs the model itself', where='--endpoint', do='give --model_dir')
-    try:
-        rule = Rule(flags.smooth_s, flags.min_segment_s, flags.threshold)
-    except ValueError as error:
-        raise UsageError(str(error), where='--smooth_s, --min_segment_s', do='give seconds, such as 1') from None
     return Asked(
         recordings=tuple(recordings),
         model_dir=flags.model_dir,
-        rule=rule,
-        sampling=sampling.from_flags(flags) if given else None,
+        rule=rule_from_flags(flags),
+        sampling=sampling_from_flags(flags),
         output_dir=flags.output_dir,
         as_json=flags.json,
     )
@@ -88,12 +86,12 @@ def from_flags(flags: argparse.Namespace, recordings: Sequence[str]) -> Asked:
 def answer(asked: Asked) -> int:
     """Answer every recording; how many could not be."""
     description = Description.read(asked.model_dir)
-    view = _view(asked, description)
+    found_view = view(asked.sampling, description, asked.model_dir)
     rule = Rule(asked.rule.smooth_s, asked.rule.min_segment_s, _threshold(asked, description), description.multi_label)
     done: list[Found] = []
     by_video: dict[str, list[Segment]] = {}
     failed = 0
-    for found in _watched(asked, view):
+    for found in _watched(asked, found_view):
         if isinstance(found, InputError):
             print(f'error: {visible(found.where)}: {visible(found.what)}', file=sys.stderr, flush=True)
             failed += 1
@@ -106,10 +104,11 @@ def answer(asked: Asked) -> int:
     return failed
 
 
-def _view(asked: Asked, description: Description) -> View:
-    shape = description.shape_for_pictures(asked.model_dir)
+def view(asked: Sampling | None, description: Description, model_dir: str) -> View:
+    """How a model looks at footage: as it is asked to, else as its training had it."""
+    shape = description.shape_for_pictures(model_dir)
     trained = description.manner.sampling
-    wanted = asked.sampling or trained or Sampling()
+    wanted = asked or trained or Sampling()
     if description.manner.window and trained and wanted != trained:
         say(f'note: the model learnt from windows of {trained.text}, and sees {wanted.text} now')
     return View(shape, wanted, description.manner.preparation)
@@ -139,13 +138,8 @@ def _watched(asked: Asked, view: View) -> Iterator[Found | InputError]:
         total = len(recording.samples(view.sampling))
         with Progress(f'watching {files.name(word)}', total=total, unit='frames') as progress:
             for said in watcher.watch(_counted(footage.look(recording, view, tally), progress)):
-                best = watcher.description.labels[int(said.scores.argmax())]
-                scores = tuple(float(score) for score in said.scores)
-                spoken = said.spoken
-                found.samples.append(Sample(recording.uri, said.last.uri, said.first.uri, spoken.time, best, scores))
-                found.times.append(spoken.time)
-                found.ends.append(spoken.end)
-        _close_gaps(found, watcher.description)
+                found.add(said, watcher.description.labels)
+        found.close_gaps(watcher.description.manner.window)
         yield from _accounted(found, recording, tally, watcher.description)
 
 
@@ -155,15 +149,6 @@ def _counted(frames: Iterator[footage.Sampled], progress: Progress) -> Iterator[
             raise Interrupted('stopped before the last frame', where='predict.local', do=command.this_command())
         progress.advance()
         yield frame
-
-
-def _close_gaps(found: Found, description: Description) -> None:
-    """Where windows are some frames apart, what one says holds until the next speaks."""
-    stride = description.manner.window.stride if description.manner.window else 1
-    for place, (end, begin) in enumerate(zip(found.ends, found.times[1:], strict=False)):
-        step = end - found.times[place]
-        if begin - end <= (stride - 1) * step * 1.5:
-            found.ends[place] = begin
 
 
 def _accounted(
@@ -212,18 +197,8 @@ def _write(folder: str, done: Sequence[Found], by_video: dict[str, list[Segment]
     samples = (one for found in done for one in found.samples)
     count = segment_files.write_samples(files.join(folder, SCORES), samples, description.labels)
     segment_files.write_segments(files.join(folder, SEGMENTS), by_video)
-    names = _names(list(by_video))
+    names = segment_files.workbook_names(list(by_video))
     for video, found in by_video.items():
         segment_files.write_boris(files.join(folder, BORIS, f'{names[video]}.xlsx'), found)
     segments_found = sum(map(len, by_video.values()))
     say(f'{count:,} scores and {segments_found:,} segments of {len(by_video):,} videos are in {folder}')
-
-
-def _names(videos: Sequence[str]) -> dict[str, str]:
-    """A file name for each recording: its own, numbered where several share it."""
-    names: dict[str, str] = {}
-    for video in videos:
-        name = files.name(video.split(';')[0]).rsplit('.', 1)[0]
-        same = sum(other == name or other.startswith(f'{name}.') for other in names.values())
-        names[video] = f'{name}.{same + 1}' if same else name
-    return names
