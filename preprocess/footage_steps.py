@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import apache_beam as beam
 from apache_beam.utils.windowed_value import WindowedValue
 
-from preprocess import expansion, footage_files, lookup, pieces, shelves, stretches
+from preprocess import expansion, footage_files, locations, lookup, pieces, shelves, stretches
 from preprocess.arrivals import Repeated
 from preprocess.failures import InputError
 from preprocess.footage import Noted, VideoFile
@@ -124,7 +124,7 @@ class Expand(Step):
     ) -> Iterator[tuple[int, Sought] | Arrived]:
         for one in found:
             if isinstance(one, Unsurveyed):
-                where = f'{one.part.uri}: ' if len(found) > 1 else ''
+                where = f'{_looked_for(one.part, claimed)}: ' if len(found) > 1 else ''
                 yield from self._refused_rows(claimed, one.refusal._replace(message=where + one.refusal.message))
                 return
         surveyed = [one for one in found if isinstance(one, Surveyed)]
@@ -166,6 +166,13 @@ class Expand(Step):
         # Now it is known how many frames there are.
         self._tally.write()
         yield from ()
+
+
+def _looked_for(part: Part, claimed: Claimed) -> str:
+    """Where a part was looked for."""
+    row = claimed.claims[0].row
+    other = locations.place_named_first(part.number, row.recording, row.cell)
+    return f'{other}, and {part.uri}' if other and other != part.uri else part.uri
 
 
 def take_frames(

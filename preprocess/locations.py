@@ -145,6 +145,20 @@ def missing_part(path: str, folder: str) -> tuple[str, str] | None:
     return None
 
 
+def place_named_first(number: int, uri: str, cell: str) -> str | None:
+    """Where a later part that has a folder was looked for before it was taken to lie beside the first one.
+
+    `uri` is where the whole recording is, `cell` how it was named; None where there was no such place.
+    """
+    found = _STRETCH.fullmatch(cell)
+    parts = [part.strip() for part in (found['path'] if found else cell).split(';')]
+    first = uri.partition(';')[0]
+    folder = first.removesuffix(os.path.normpath(parts[0]))
+    if not 0 < number < len(parts) or not _has_folder(parts[number]) or folder == first or not folder:
+        return None
+    return files.join(folder, parts[number])
+
+
 def _has_folder(part: str) -> bool:
     return '/' in part and not part.startswith('/') and '://' not in part
 

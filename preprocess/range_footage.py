@@ -3,7 +3,7 @@
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from preprocess import files, recordings
@@ -132,24 +132,28 @@ def _of_column(sheet: Sheet, pieces: Sequence[_Piece], root: str | None) -> Iter
     by_name = {files.name(piece.found.uri): piece.found.uri for piece in pieces}
     folder = files.absolute(root or files.parent(sheet.entries[0].source if sheet.entries else sheet.source))
     for cell in sheet.media:
-        parts = [_place(part.strip(), folder, by_name) for part in cell.split(';') if part.strip()]
-        if missing := [part for part, place in zip(cell.split(';'), parts, strict=False) if place is None]:
-            raise InputError(
-                f'the video {missing[0].strip()!r} of {sheet.name} is not there',
-                where=f'{sheet.entries[0].where if sheet.entries else sheet.source}',
-                do=f"mend the path, give its folder (--image_root), or where to look: {FLAG} 'videos/**/*'",
-            )
-        uri = ';'.join(part for part in parts if part)
-        yield Footage(uri, sheet.name, tuple(stem(part) for part in parts if part))
+        uris: list[str] = []
+        for part in filter(None, map(str.strip, cell.split(';'))):
+            # The later pieces of a recording may be named as seen from the first.
+            beside = [files.parent(uris[0])] if uris else []
+            places = dict.fromkeys(files.join(place, part) for place in (folder, files.absolute('.'), *beside))
+            uri = next(filter(None, map(_there, places)), by_name.get(_SEPARATORS.split(part)[-1]))
+            if uri is None:
+                raise InputError(
+                    f'the video {part!r} of {sheet.name} is not there: nothing is at {" or ".join(places)}',
+                    where=f'{sheet.entries[0].where if sheet.entries else sheet.source}',
+                    do=f"mend the path, give its folder (--image_root), or where to look: {FLAG} 'videos/**/*'",
+                )
+            uris.append(uri)
+        yield Footage(';'.join(uris), sheet.name, tuple(map(stem, uris)))
 
 
-def _place(part: str, folder: str, by_name: Mapping[str, str]) -> str | None:
-    """Where a video is; a path of another machine is found by its last part."""
-    for path in (files.join(folder, part), files.absolute(part)):
-        if files.exists(path):
-            plain = path.rstrip('/') if files.is_remote(path) else os.path.normpath(path)
-            return f'{plain}/' if files.is_dir(path) else plain
-    return by_name.get(_SEPARATORS.split(part)[-1])
+def _there(path: str) -> str | None:
+    """What is at a path, in one spelling."""
+    if not files.exists(path):
+        return None
+    plain = path.rstrip('/') if files.is_remote(path) else os.path.normpath(path)
+    return f'{plain}/' if files.is_dir(path) else plain
 
 
 def _check_once(tied: Sequence[Footage]) -> None:

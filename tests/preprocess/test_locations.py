@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from preprocess import locations
 from preprocess.locations import Location, Places, is_recording, is_video
 
 
@@ -151,3 +152,19 @@ def test_a_folder_named_like_a_picture_stays_one(tmp_path: Path) -> None:
     (tmp_path / 'csvs' / 'odd.png').mkdir()
     assert found.find('odd.png') == Location(f'{tmp_path}/csvs/odd.png')
     assert not is_recording(found.find('odd.png').uri)
+
+
+@pytest.mark.parametrize(
+    'number, uri, cell, place',
+    [
+        (1, '/x/dam/1.mp4;dam/2.mp4', 'dam/1.mp4;dam/2.mp4', '/x/dam/2.mp4'),
+        (2, '/x/dam/1.mp4;2.mp4;up/3.mp4', './dam/1.mp4; 2.mp4;up/3.mp4#t=1,2', '/x/up/3.mp4'),
+        (1, 'gs://b/x/dam/1.mp4;dam/2.mp4', 'dam/1.mp4;dam/2.mp4#frame=3', 'gs://b/x/dam/2.mp4'),
+        (0, '/x/dam/1.mp4;dam/2.mp4', 'dam/1.mp4;dam/2.mp4', None),
+        (1, '/x/dam/1.mp4;2.mp4', 'dam/1.mp4;2.mp4', None),
+        (1, '/x/1.mp4;/y/2.mp4', '/x/1.mp4;/y/2.mp4', None),
+        (3, '/x/videos/', 'videos', None),
+    ],
+)
+def test_where_a_part_was_looked_for_first(number: int, uri: str, cell: str, place: str | None) -> None:
+    assert locations.place_named_first(number, uri, cell) == place

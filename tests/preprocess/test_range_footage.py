@@ -158,6 +158,12 @@ def test_a_video_a_sheet_names_that_is_nowhere_is_named_with_its_row(tmp_path: P
     with pytest.raises(InputError, match="the video 'gone.mp4' of clip is not there") as caught:
         footage(tmp_path, [named(tmp_path, 'gone.mp4')])
     assert caught.value.where == f'{tmp_path}/sheets/a.csv:7'
+    touch(tmp_path, 'sheets/p/1.mp4', 'sheets/p/2.mp4')
+    assert footage(tmp_path, [named(tmp_path, 'p/1.mp4;2.mp4')]) == [('clip', 'sheets/p/1.mp4;sheets/p/2.mp4')]
+    with pytest.raises(InputError) as caught:
+        footage(tmp_path, [named(tmp_path, 'p/1.mp4;p/3.mp4')])
+    assert f'{tmp_path}/sheets/p/3.mp4 or ' in caught.value.what
+    assert caught.value.what.endswith(f'{tmp_path}/sheets/p/p/3.mp4')
 
 
 def test_a_sheet_that_names_its_video_may_lie_beside_one_that_does_not(tmp_path: Path) -> None:
