@@ -39,7 +39,7 @@ def records(
     by_video: dict[str, list[PlacedFrames]] = defaultdict(list)
     for one in placed:
         by_video[one.taken.video].append(one)
-    shelf = _Pieces(damaged)
+    shelf = Pieces(damaged)
     for video in sorted(by_video):
         yield from _of_video(video, by_video[video], shelf, is_pixels)
 
@@ -63,7 +63,7 @@ class _Order:
         return cls(blocks[order], places[order])
 
 
-def _of_video(video: str, placed: Sequence[PlacedFrames], shelf: '_Pieces', is_pixels: bool) -> Iterator[Record]:
+def _of_video(video: str, placed: Sequence[PlacedFrames], shelf: 'Pieces', is_pixels: bool) -> Iterator[Record]:
     order = _Order.of(placed)
     first = 0
     while first < len(order.blocks):
@@ -95,7 +95,7 @@ def _record(video: str, taken: Taken, place: int, row: Rows, is_pixels: bool) ->
     )
 
 
-class _Pieces:
+class Pieces:
     """The pieces some frames are in; a few stay open."""
 
     def __init__(self, damaged: Callable[[str, str], None]) -> None:

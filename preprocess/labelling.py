@@ -13,6 +13,7 @@ from preprocess.clock_times import written
 from preprocess.contiguous import FLAG, Contiguous, Part
 from preprocess.failures import InputError, UsageError
 from preprocess.group_split import in_order
+from preprocess.moments import Moment
 from preprocess.overlaps import NO_OWNER, Piece, Settled, Span, settle, with_background
 from preprocess.range_clocks import RecordingClock
 from preprocess.range_footage import Footage
@@ -34,6 +35,7 @@ class LabelledRow(NamedTuple):
     labels: tuple[str, ...]
     group: str
     side: str | None
+    moment: Moment | None = None
 
 
 @dataclass(frozen=True)
@@ -254,7 +256,9 @@ def frame_rows(
         if at >= 0 and number - first < ends[at] and (number - first) % counting.stride == 0:
             piece, key = keyed[at]
             side = _side_at(place, parts) if parts else sides.of(session.group, key)
-            yield LabelledRow(uri, '', '', piece.labels, session.group, side)
+            frame = number - first
+            moment = Moment(sequence.video, frame, float(frame / session.rules.fps), frame // counting.stride)
+            yield LabelledRow(uri, '', '', piece.labels, session.group, side, moment)
 
 
 def _side_at(place: int, parts: Sequence[Part]) -> str:

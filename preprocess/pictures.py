@@ -10,6 +10,7 @@ from typing import Protocol
 from preprocess import files, images, rows, shelves, subsets
 from preprocess.access import readable
 from preprocess.labels import Labels
+from preprocess.moments import Moment
 from preprocess.rows import Reject, Row
 from preprocess.sets import SetJob
 
@@ -38,6 +39,7 @@ class Use:
     group: str | None
     source: str
     line: int
+    moment: Moment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ def settle(found: Iterable[tuple[int, Row]], jobs: Sequence[SetJob]) -> Settled:
             if resolved.kept and not refused:
                 kept = resolved.kept
                 settled.duplicates[set_index] += resolved.duplicates
-                uses.append(Use(set_index, ids(kept, job), kept.group, kept.source, kept.line))
+                uses.append(Use(set_index, ids(kept, job), kept.group, kept.source, kept.line, kept.moment))
         if uses:
             settled.pictures.append(Picture(uri, tuple(uses)))
     return settled

@@ -6,7 +6,7 @@ one its manifest doesn't vouch for. Every step may be done twice.
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 
@@ -19,8 +19,10 @@ from preprocess.outcomes import Outcome
 from preprocess.record_sets import sets_in
 from preprocess.records import RecordWriter
 from preprocess.rows import Reject
+from preprocess.sampling import Sampling
 from preprocess.set_names import SetName
 from preprocess.sets import SetJob
+from preprocess.settings import Json
 from preprocess.shards import Damaged, ShardWritten
 
 DICTIONARY = 'dict.txt'
@@ -164,6 +166,12 @@ def _lost(job: SetJob, what: str) -> RunFailed:
     )
 
 
+def _sampling_of_stills(shards: Sequence[ShardWritten]) -> dict[str, Json] | None:
+    """Of pictures that follow on one another how many there are a second, by most of their files."""
+    rates = Counter(shard.rate for shard in shards if shard.rate)
+    return Sampling(rates.most_common(1)[0][0]).to_json() if rates else None
+
+
 def _publish(job: SetJob, gathered: _Gathered, outcome: Outcome) -> None:
     shards = [gathered.shards.get(index) or _empty_shard(job, index) for index in range(job.shards)]
     names = [job.name.shard_file(shard.index, job.shards) for shard in shards]
@@ -187,7 +195,7 @@ def _publish(job: SetJob, gathered: _Gathered, outcome: Outcome) -> None:
         unlabelled=sum(shard.unlabelled for shard in shards),
         settings=job.settings,
         part=job.name.part,
-        sampling=job.sampling.to_json() if has_footage else None,
+        sampling=job.sampling.to_json() if has_footage else _sampling_of_stills(shards),
         preparation=job.preparation.to_json() if has_footage else None,
         frame_rejects_by_reason=outcome.frame_rejects_by_reason,
     )

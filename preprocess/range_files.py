@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from preprocess import file_names, files, folds
+from preprocess import csv_text, file_names, files, folds, moments
 from preprocess.documents import ALL, DICTIONARY
 from preprocess.failures import InputError
 from preprocess.group_split import in_order, leaving_out
@@ -20,8 +20,6 @@ REPORT, DROPPED_ROWS = 'ranges_report.json', 'dropped_rows.csv'
 # Its sheets, and what its programs write of them, end their lines so.
 _LAB_NEWLINE = '\r\n'
 _HEADER = ('image', 'start', 'stop')
-# What a spreadsheet takes for a formula when a cell begins with it.
-_FORMULA = ('=', '+', '-', '@', '\t', '\r')
 
 
 @dataclass
@@ -91,40 +89,48 @@ def _frame_ranges(session: Session) -> Iterator[tuple[str, str, str]]:
             yield one.entry.label, start, stop
 
 
-def write_rows(path: str, rows: Iterable[LabelledRow], *, columns: int) -> None:
-    """A labelled CSV with its header; `columns` of labels where a label has a `|` in it."""
-    _write_csv(path, _lines(rows, columns))
+@dataclass(frozen=True)
+class _Columns:
+    """What a labelled CSV has columns for: so many labels, and of frames where in their recording they are."""
 
+    labels: int
+    of_frames: bool
 
-def _lines(rows: Iterable[LabelledRow], columns: int) -> Iterator[Sequence[str]]:
-    yield [*_HEADER, *['label'] * columns, 'group', 'split']
-    for row in rows:
-        labels = ['|'.join(row.labels)] if columns == 1 else [*row.labels, *[''] * (columns - len(row.labels))]
-        yield [row.image, row.start, row.stop, *labels, row.group, row.side or '']
+    @classmethod
+    def of(cls, rows: Sequence[LabelledRow]) -> '_Columns':
+        """One column of labels, unless a label could be taken for two."""
+        several = {row.labels for row in rows}
+        is_unclear = any('|' in label for labels in several for label in labels)
+        return cls(max(2, *map(len, several)) if is_unclear else 1, any(row.moment for row in rows))
 
+    def lines(self, rows: Iterable[LabelledRow]) -> Iterator[Sequence[str]]:
+        """The header, and a line for each row."""
+        yield [*_HEADER, *['label'] * self.labels, 'group', 'split', *(moments.COLUMNS if self.of_frames else ())]
+        for row in rows:
+            labels = ['|'.join(row.labels)] if self.labels == 1 else [*row.labels, *self._blank(row)]
+            moment = row.moment.cells if row.moment else ()
+            yield [row.image, row.start, row.stop, *labels, row.group, row.side or '', *moment]
 
-def label_columns(rows: Iterable[LabelledRow]) -> int:
-    """How many columns the labels need: one, unless a label could be taken for two."""
-    several = {row.labels for row in rows}
-    return max(2, *map(len, several)) if any('|' in label for labels in several for label in labels) else 1
+    def _blank(self, row: LabelledRow) -> list[str]:
+        return [''] * (self.labels - len(row.labels))
 
 
 def write_labelled(output: Output, rows: Sequence[LabelledRow], labels: Labels) -> dict[str, str]:
     """all_data.csv, a CSV of each side that has rows, dict.txt; their paths by set."""
-    columns = label_columns(rows)
+    columns = _Columns.of(rows)
     paths = {'all': output.path(ALL)}
-    write_rows(paths['all'], rows, columns=columns)
+    _write_csv(paths['all'], columns.lines(rows))
     for side in SIDES:
         if any(row.side == side for row in rows):
             paths[side] = output.path(f'{side}_set.csv')
-            write_rows(paths[side], (row for row in rows if row.side == side), columns=columns)
+            _write_csv(paths[side], columns.lines(row for row in rows if row.side == side))
     labels.write(output.path(DICTIONARY))
     return paths
 
 
 def write_folds(output: Output, rows: Sequence[LabelledRow]) -> dict[str, str]:
     """For every group a folder of the sets without it and of it alone; the folders by group."""
-    columns = label_columns(rows)
+    columns = _Columns.of(rows)
     groups = in_order(row.group for row in rows)
     found = {}
     for group in groups:
@@ -133,7 +139,7 @@ def write_folds(output: Output, rows: Sequence[LabelledRow]) -> dict[str, str]:
         name = files.name(found[group])
         for side in (TRAIN, EVAL):
             chosen = (row._replace(side=side) for row in rows if sides[row.group] == side)
-            write_rows(output.path(folds.FOLDER, name, f'{side}_set.csv'), chosen, columns=columns)
+            _write_csv(output.path(folds.FOLDER, name, f'{side}_set.csv'), columns.lines(chosen))
     return found
 
 
@@ -143,7 +149,7 @@ def write_dropped(output: Output, accounts: Sequence[Account]) -> None:
     for one in (one for account in accounts for one in account.dropped):
         entry = one.entry
         cells = [entry.source, str(entry.line), entry.label, entry.start, entry.stop, one.reason, one.message]
-        lines.append([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells])
+        lines.append([*map(csv_text.harmless, cells)])
     _write_csv(output.path(DROPPED_ROWS), lines)
 
 

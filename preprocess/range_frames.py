@@ -15,9 +15,13 @@ FLAG = '--frames'
 
 @dataclass(frozen=True)
 class FrameSequence:
-    """The frames of one recording that were extracted, in order, with the numbers in their names."""
+    """The frames of one recording that were extracted, in order, with the numbers in their names.
+
+    `video` is what the recording is called: their path, with `%06d` for the number.
+    """
 
     sheet: str
+    video: str
     names: tuple[str, ...]
     numbers: tuple[int, ...]
     uris: tuple[str, ...]
@@ -31,6 +35,7 @@ class FrameSequence:
 def find_frames(patterns: Sequence[str], ties: Ties) -> list[FrameSequence]:
     """The frames of all sheets; frames without sheet and sheets without frames are refused."""
     groups: defaultdict[tuple[str, str, str], list[tuple[int, str]]] = defaultdict(list)
+    called: dict[tuple[str, str, str], str] = {}
     with Progress('listing frames', unit='files') as progress:
         for value in patterns:
             claim = ties.claim(value, FLAG)
@@ -43,13 +48,22 @@ def find_frames(patterns: Sequence[str], ties: Ties) -> list[FrameSequence]:
                 if known not in sheets:
                     sheets[known] = claim.sheet or _sheet(claim, subject, found, ties)
                 key = sheets[known], subject, found.fields.get('camera', '')
+                called.setdefault(key, _video(found))
                 groups[key].append((int(found.fields['frame']), found.uri))
     loose = {subject or uris[0][1]: subject for (sheet, subject, _), uris in groups.items() if not sheet}
     if len(loose) == len(ties.sheets) == 1 and all(not sheet for sheet, _, _ in groups):
         say(f'{loose.popitem()[0]} is taken for the subject of {ties.sheets[0]}, the only one of both')
         groups = defaultdict(list, {(ties.sheets[0], *key[1:]): group for key, group in groups.items()})
+        called = {(ties.sheets[0], *key[1:]): video for key, video in called.items()}
     ties.check([sheet for sheet, _, _ in groups if sheet], loose, FLAG)
-    return [_sequence(sheet, camera, group) for (sheet, _, camera), group in sorted(groups.items())]
+    return [_sequence(key, called[key], group) for key, group in sorted(groups.items())]
+
+
+def _video(found: Found) -> str:
+    """What the recording of a frame is called: as ffmpeg names the files it writes."""
+    number = found.fields['frame']
+    before, _, after = found.uri.rpartition(number)
+    return f'{before}%0{len(number)}d{after}' if number.startswith('0') else f'{before}%d{after}'
 
 
 def _check_number(claim: Claim) -> None:
@@ -78,8 +92,9 @@ def _sheet(claim: Claim, subject: str, found: Found, ties: Ties) -> str:
     return ties.of_names([part for part in reversed(files.parent(found.uri).split('/')) if part]) or ''
 
 
-def _sequence(sheet: str, camera: str, group: Sequence[tuple[int, str]]) -> FrameSequence:
+def _sequence(key: tuple[str, str, str], video: str, group: Sequence[tuple[int, str]]) -> FrameSequence:
+    sheet, _, camera = key
     ordered = sorted(group)
     folders = [part for part in reversed(files.parent(ordered[0][1]).split('/')) if part]
     names = (*([camera] if camera else []), *folders)
-    return FrameSequence(sheet, names, tuple(n for n, _ in ordered), tuple(uri for _, uri in ordered))
+    return FrameSequence(sheet, video, names, tuple(n for n, _ in ordered), tuple(uri for _, uri in ordered))

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from preprocess import csv_text, files, splits
+from preprocess import csv_text, files, moments, splits
 from preprocess.csv_text import Record
 from preprocess.failures import InputError
 from preprocess.labels import Labels, tidy
 from preprocess.locations import Location, Places, is_recording
+from preprocess.moments import Moment
 from preprocess.reasons import REASONS
 
 HEADER_NAMES = frozenset(
@@ -57,6 +58,7 @@ class Row:
     frame: int | None = None
     from_working_dir: bool = False
     most: int | None = None  # frames that are taken of it, where a run is limited
+    moment: Moment | None = None  # of a picture that is a frame of a recording
 
     @property
     def is_footage(self) -> bool:
@@ -199,6 +201,7 @@ class _Fields(NamedTuple):
     group: str = ''
     start: str = ''
     stop: str = ''
+    moment: Moment | None = None
 
 
 @dataclass(frozen=True)
@@ -227,7 +230,11 @@ class _Header:
         labels = [cells[place] for place in self.label_columns]
         if len(labels) == 1:
             labels = labels[0].split('|')
-        return _Fields(labels, *(self._cell(cells, name) for name in ('split', 'group', 'start', 'stop')))
+        split, group, start, stop = (self._cell(cells, name) for name in ('split', 'group', 'start', 'stop'))
+        # Looked for only where there may be one: a million rows have a million of them.
+        of_frames = 'video' in self.names and 'frame' in self.names
+        moment = Moment.of(*(self._cell(cells, name) for name in moments.COLUMNS)) if of_frames else None
+        return _Fields(labels, split, group, start, stop, moment)
 
     def _cell(self, cells: Sequence[str], name: str) -> str:
         return cells[self.names.index(name)].strip() if name in self.names else ''
@@ -269,6 +276,7 @@ def _row(record: Record, source: str, places: Places, header: _Header | None) ->
         stop=found.stop,
         frame=found.frame,
         from_working_dir=found.from_working_dir,
+        moment=None if found.start is not None or found.frame is not None or is_recording(found.uri) else fields.moment,
     )
 
 

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from preprocess import files
+from preprocess import files, moments
 from preprocess.failures import InputError
 from preprocess.rows import Reject, Row
 from preprocess.samples import Sample
@@ -95,12 +95,18 @@ def _columns(rows: Sequence[Row], *, with_split: bool) -> list[str]:
     groups = any(row.group for row in rows)
     # Without a header, `clip.mp4#t=5` followed by the label `7` would read as a stretch from 5 to 7.
     open_stretches = any(row.start is not None and row.stop is None for row in rows)
-    if not (groups or with_split or open_stretches):
+    are_frames = any(row.moment for row in rows)
+    if not (groups or with_split or open_stretches or are_frames):
         return []
     # A single label column is split at `|`, several are taken as they are.
     at_least = 2 if any('|' in label for row in rows for label in row.labels) else 1
     widest = max(at_least, *(len(row.labels) for row in rows))
-    return ['image', *['label'] * widest, *(['split'] if with_split else []), *(['group'] if groups else [])]
+    more = [
+        *(['split'] if with_split else []),
+        *(['group'] if groups else []),
+        *(moments.COLUMNS if are_frames else ()),
+    ]
+    return ['image', *['label'] * widest, *more]
 
 
 def _cells(sample: Sample, columns: Sequence[str]) -> list[str]:
@@ -108,7 +114,8 @@ def _cells(sample: Sample, columns: Sequence[str]) -> list[str]:
     if not columns:
         return [row.uri, *row.labels]
     labels = [*row.labels, *[''] * (columns.count('label') - len(row.labels))]
-    more = {'split': sample.side or '', 'group': row.group or ''}
+    moment = row.moment.cells if row.moment else [''] * len(moments.COLUMNS)
+    more = {'split': sample.side or '', 'group': row.group or '', **dict(zip(moments.COLUMNS, moment, strict=True))}
     return [row.uri, *labels, *(more[name] for name in columns if name in more)]
 
 

@@ -136,11 +136,15 @@ def _empty_parts(samples: Sequence[Sample], contiguous: Contiguous | None) -> It
 
 def _recording(sample: Sample) -> str:
     """What a row's times are times of: the video, or the folder of a picture."""
+    if sample.row.moment:
+        return sample.row.moment.video
     return sample.row.recording if sample.row.is_footage else files.parent(sample.row.uri)
 
 
 def _when(sample: Sample) -> tuple[float, object]:
     row = sample.row
+    if row.moment:
+        return row.moment.time, counting(row.uri)
     if row.frame is not None or row.start is not None:
         return (row.start or 0.0) if row.frame is None else float(row.frame), counting('')
     return 0.0, counting(row.uri)

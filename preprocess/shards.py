@@ -8,17 +8,19 @@ import itertools
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
-from preprocess import files, frame_shards, pieces
+from preprocess import files, frame_shards, pieces, shelves, still_shards
 from preprocess.frame_shards import PlacedFrames
 from preprocess.lookup import Located
+from preprocess.moments import Moment
 from preprocess.pieces import PieceError, Rows
 from preprocess.records import Record, RecordWriter
 from preprocess.sets import SetJob
+from preprocess.still_shards import Still
 
 # Big enough to be read at speed, small enough to be held in memory while it is ordered.
 SHARD_BYTES = 64 << 20
@@ -31,6 +33,7 @@ class Entry(NamedTuple):
     uri: str
     label_ids: tuple[int, ...]
     group: str | None
+    moment: Moment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class ShardWritten:
     counts_per_label: dict[int, int]
     unlabelled: int
     frames: int = 0  # so many of the records are frames of footage
+    rate: float | None = None  # so many pictures a second follow on one another, where these are frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +78,10 @@ def place(located: Iterable[Located], jobs: Sequence[SetJob]) -> dict[tuple[int,
     entries: dict[tuple[int, int], dict[str, list[Entry]]] = defaultdict(lambda: defaultdict(list))
     for one in located:
         for use in one.picture.uses:
-            target = use.set_index, pieces.range_of(one.key, jobs[use.set_index].shards)
-            entry = Entry(one.position, one.picture.uri, use.label_ids, use.group)
+            # Frames of one recording belong together, others wherever their content falls.
+            key = shelves.path_key(use.moment.video) if use.moment else one.key
+            target = use.set_index, pieces.range_of(key, jobs[use.set_index].shards)
+            entry = Entry(one.position, one.picture.uri, use.label_ids, use.group, use.moment)
             entries[target][one.piece].append(entry)
     return {
         target: [Placed(piece, tuple(found)) for piece, found in by_piece.items()]
@@ -84,21 +90,42 @@ def place(located: Iterable[Located], jobs: Sequence[SetJob]) -> dict[tuple[int,
 
 
 def write_shard(job: SetJob, index: int, placed: Iterable[Placed | PlacedFrames]) -> ShardWritten | list[Damaged]:
-    """Read a shard's vectors from their pieces and write its records: pictures by content and uri, then frames by time.
+    """Read a shard's vectors from their pieces and write its records: pictures by content and uri, then frames by time,
+    those that are pictures before those of videos.
 
     Pieces that turn out to be damaged or gone come back instead, all of them.
     """
     everything = list(placed)
     frames = [one for one in everything if isinstance(one, PlacedFrames)]
-    records, damaged = _gather((one for one in everything if isinstance(one, Placed)), is_pixels=job.is_pixels)
+    pictures, stills = _apart(one for one in everything if isinstance(one, Placed))
+    records, damaged = _gather(pictures, is_pixels=job.is_pixels)
 
     def note(piece: str, why: str) -> None:
         damaged.append(Damaged(piece, why, is_late=True))
 
     try:
-        return _write(job, index, records, frame_shards.records(frames, is_pixels=job.is_pixels, damaged=note), damaged)
+        of_stills = still_shards.records(stills, is_pixels=job.is_pixels, damaged=note)
+        of_frames = frame_shards.records(frames, is_pixels=job.is_pixels, damaged=note)
+        written = _write(job, index, [record for _, record in records], [of_stills, of_frames], damaged)
     except _Spoilt:
         return damaged
+    of_footage = written.records - len(records) - len(stills)
+    return replace(written, frames=of_footage, rate=still_shards.rate(stills))
+
+
+def _apart(placed: Iterable[Placed]) -> tuple[list[Placed], list[Still]]:
+    """Pictures by themselves, and those that are frames of a recording in their order."""
+    pictures: list[Placed] = []
+    stills: list[Still] = []
+    for block in placed:
+        alone = tuple(entry for entry in block.entries if entry.moment is None)
+        pictures += [Placed(block.piece, alone)] if alone else []
+        stills += [
+            Still(block.piece, entry.position, entry.uri, entry.label_ids, entry.group, entry.moment)
+            for entry in block.entries
+            if entry.moment
+        ]
+    return pictures, still_shards.in_order(stills)
 
 
 def _gather(placed: Iterable[Placed], *, is_pixels: bool) -> tuple[list[tuple[bytes, Record]], list[Damaged]]:
@@ -124,14 +151,14 @@ class _Spoilt(Exception):
 
 
 def _write(
-    job: SetJob, index: int, pictures: list[tuple[bytes, Record]], frames: Iterator[Record], damaged: list[Damaged]
+    job: SetJob, index: int, pictures: Sequence[Record], others: Sequence[Iterator[Record]], damaged: list[Damaged]
 ) -> ShardWritten:
     # Every attempt writes a file of its own: a bundle that is done again must not meet its first try.
     path = files.join(job.work, 'shards', f'{index:05d}-{uuid.uuid4().hex}')
     counts: Counter[int] = Counter()
     unlabelled = 0
     with RecordWriter(path) as writer:
-        for record in itertools.chain((record for _, record in pictures), frames):
+        for record in itertools.chain(pictures, *others):
             writer.write(record)
             counts.update(record.label_ids)
             unlabelled += not record.label_ids
@@ -145,7 +172,6 @@ def _write(
         sha256=writer.sha256,
         counts_per_label=dict(counts),
         unlabelled=unlabelled,
-        frames=writer.count - len(pictures),
     )
 
 

@@ -107,7 +107,8 @@ def check(learning: Learning, shape: Sequence[int], *, is_footage: bool = True) 
         raise UsageError(
             f'the head {learning.head} looks at windows of frames, and these records are of single pictures',
             where='--head',
-            do='embed videos (rows like clip.mp4#t=0,60), or choose a head that looks at single records',
+            do='embed videos (clip.mp4#t=0,60), say which frames the pictures are (columns video,frame,time), '
+            'or choose a head that looks at single records',
         )
     if has_frames and (most := _most_layers(learning, shape)) < (learning.layers or 1):
         height, width, _ = shape

@@ -51,7 +51,8 @@ class Runs:
             return InputError(
                 f'the {name} records are no frames of footage: windows are made of consecutive frames',
                 where=where,
-                do='embed videos (rows like clip.mp4#t=0,60), or choose a head that looks at single records',
+                do='embed videos (clip.mp4#t=0,60), say which frames the pictures are (columns video,frame,time), '
+                'or choose a head that looks at single records',
             )
         shorter = f'give --window {self.longest} or less, or ' if self.longest > 1 else ''
         return InputError(

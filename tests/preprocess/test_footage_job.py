@@ -275,6 +275,8 @@ def test_every_row_that_has_no_frames_says_why_and_the_rest_goes_on(folder):
     (folder / 'empty.mp4').touch()
     (folder / 'text.mp4').write_text('no video')
     (folder / 'bare').mkdir()
+    (folder / 'dam').mkdir()
+    (folder / 'dam' / 'a.mp4').hardlink_to(whole)
     (folder / 'list.txt').write_text('fiel a.mp4\n')
     wanted = {
         'cut.mp4': 'truncated',
@@ -294,14 +296,17 @@ def test_every_row_that_has_no_frames_says_why_and_the_rest_goes_on(folder):
         '"a.mp4;cut.mp4#t=0,1"': 'truncated',
         'a.mp4;a.mp4#frame=3': 'bad-times',
         '"a.mp4#t=2,1"': 'bad-times',
+        '"dam/a.mp4;dam/gone.mp4#t=0,1"': 'missing',
     }
     (manifest,) = run(folder, *[f'{cell},cat' for cell in wanted], '"a.mp4#t=0,0.1",cat').manifests
     assert {one['row']: one['reason'] for one in rejects(folder)} == dict(enumerate(wanted.values(), 1))
-    assert (manifest.rows.read, manifest.rows.accepted, manifest.rows.rejected) == (18, 1, 17)
+    assert (manifest.rows.read, manifest.rows.accepted, manifest.rows.rejected) == (19, 1, 18)
     assert labelled(taken(folder)) == {0: CAT, 1: CAT, 2: CAT}
     by_row = {one['row']: one for one in rejects(folder)}
     assert 'raise --frames_per_second' not in by_row[13]['message']
     assert f'{folder}/cut.mp4: ' in by_row[15]['message']
+    # A part with a folder may lie in two places.
+    assert f'{folder}/dam/gone.mp4, and {folder}/dam/dam/gone.mp4: ' in by_row[18]['message']
 
 
 def test_a_stretch_without_a_sample_says_what_to_raise(folder):
@@ -476,9 +481,9 @@ def test_records_are_gathered_a_few_at_a_time_in_the_order_of_time(folder, monke
     monkeypatch.setattr(frame_shards, '_CHUNK_BYTES', 10 * SIDE * SIDE * 3)
     monkeypatch.setattr(frame_shards, '_OPEN_PIECES', 2)
     read = []
-    rows = frame_shards._Pieces.rows
+    rows = frame_shards.Pieces.rows
     monkeypatch.setattr(
-        frame_shards._Pieces, 'rows', lambda self, path, at: read.append(len(at)) or rows(self, path, at)
+        frame_shards.Pieces, 'rows', lambda self, path, at: read.append(len(at)) or rows(self, path, at)
     )
     (folder / 'b.mp4').write_bytes((folder / 'a.mp4').read_bytes())
     run(folder, 'b.mp4,dog', 'a.mp4,cat')
