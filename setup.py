@@ -24,6 +24,11 @@ FAST = [
     'openvino>=2026.0,<2027',
     'nncf>=3.0,<4',  # quantises without torch
 ]
+ONNX = [
+    'tf2onnx>=1.17,<2',
+    'onnx>=1.17,<2',
+    'onnxruntime>=1.20,<2',  # checks what was written
+]
 SERVE = [
     'starlette>=1,<2',
     'uvicorn>=0.40,<1',
@@ -57,12 +62,13 @@ setup(
     extras_require={
         'beam': BEAM,
         'fast': FAST,
+        'onnx': ONNX,
         'serve': SERVE,
         'video': VIDEO,
         'aws': AWS,
         'gpu': ['tensorflow[and-cuda]>=2.19,<2.22'],  # CUDA in wheels; the driver is the machine's
         'dev': DEV,
-        'all': BEAM + FAST + SERVE + VIDEO + AWS + DEV,
+        'all': BEAM + FAST + ONNX + SERVE + VIDEO + AWS + DEV,
     },
     entry_points={'console_scripts': ['headlight = pipeline:main']},
 )

@@ -47,7 +47,7 @@ def seconds(clip: Clip, answers: Sequence[Prediction], style: Style, rule: Rule)
 
 
 def _row(scores: Sequence[tuple[float, ...]], style: Style, rule: Rule) -> dict[str, Json]:
-    mean = np.mean(scores, axis=0, dtype=np.float64).astype(np.float32)
+    mean = np.asarray(np.mean(scores, axis=0, dtype=np.float64), np.float32)
     answer = answered(mean, style.names, threshold=rule.holds if style.multi_label else None)
     if rule.threshold is not None:
         answer = style.decided(answer, rule.threshold)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A new version of a model behind an endpoint of Vertex AI (or of the older AI Platform): it gets the traffic only when it
-# has answered a sample picture rightly; the versions before it stay until told to go.
+# A new version of a model behind an endpoint of Vertex AI (or of the older AI Platform): it gets the traffic only when
+# it has answered a sample picture rightly; the versions before it stay until told to go.
 set -euo pipefail
 
 usage() {
@@ -122,6 +122,14 @@ ask() { # MADE_UP COMMAND...
   run "$@" --format=json
   [[ -z $dry_run ]] || printf '%s\n' "$made_up"
 }
+# The one line on standard output.
+result() { # VERSION ENDPOINT
+  if [[ -n $dry_run ]]; then
+    say 'a dry run: nothing was asked, nothing was changed'
+  else
+    printf 'version=%s endpoint=%s\n' "$@"
+  fi
+}
 answer() { "$python" "$here/deploy_answers.py" "$@"; }
 
 # ------------------------------------------------------------------ the sample picture and its right answer
@@ -137,7 +145,8 @@ ready_sample() {
     say "asking the model here what $sample shows"
     "$python" -m predict.local --model_dir "$model_dir" --json -- "$sample" >"$scratch/here.json" ||
       fail 3 'the model does not answer the sample here' "--model_dir $model_dir" 'see what it said above'
-    right=$(answer prediction <"$scratch/here.json") || fail 3 'the model has no answer to the sample' "$sample" 'take another'
+    right=$(answer prediction <"$scratch/here.json") ||
+      fail 3 'the model has no answer to the sample' "$sample" 'take another'
     say "the right answer is $right"
   fi
 }
@@ -182,7 +191,7 @@ ready_model() {
     [[ $staging == gs://* ]] ||
       mistake 'a model on this machine needs --staging gs://...' 'say where it may be copied to'
     origin=$staging/$name/$version
-    run gcloud storage cp --recursive "$model_dir/*" "$origin/"
+    run gcloud storage rsync --recursive "$model_dir" "$origin" >&2
   else
     origin=$model_dir
   fi
@@ -204,7 +213,8 @@ need_endpoint() {
 }
 
 describe() {
-  ask '{"deployedModels": [{"id": "1", "displayName": "VERSION"}], "trafficSplit": {"1": 100}, "labels": {"before-1": "1"}}' \
+  local one='{"id": "1", "displayName": "'${version:-VERSION}'"}'
+  ask '{"deployedModels": ['"$one"'], "trafficSplit": {"1": 100}, "labels": {"before-1": "1"}}' \
     gcloud ai endpoints describe "$endpoint" "${place[@]}" >"$scratch/endpoint.json"
 }
 of_endpoint() { answer "$@" <"$scratch/endpoint.json"; }
@@ -266,7 +276,8 @@ vertex_deploy() {
   check=$endpoint
   number=$(date +%s) check_number=$number
   deploy_to "$check" "$number" --traffic-split=0=100
-  await_sample "$version" "$number" gcloud ai endpoints predict "$check" --json-request="$scratch/request.json" "${place[@]}" ||
+  await_sample "$version" "$number" gcloud ai endpoints predict "$check" \
+    --json-request="$scratch/request.json" "${place[@]}" ||
     fail 5 "$problem" "version $version, which gets no traffic" 'mend the model or the image; the traffic is where it was'
   drop_check
 
@@ -276,16 +287,17 @@ vertex_deploy() {
   number=$((number + 1))
   deploy_to "$endpoint" "$number"
   switch_to "$number" "$before"
-  if ! await_sample "$name" "$number" gcloud ai endpoints predict "$endpoint" --json-request="$scratch/request.json" "${place[@]}"; then
+  if ! await_sample "$name" "$number" gcloud ai endpoints predict "$endpoint" \
+    --json-request="$scratch/request.json" "${place[@]}"; then
     [[ -z $before ]] || switch_to "$before" ''
     fail 5 "$problem" "version $version" "the traffic is back where it was; see --list, and --remove --version $version"
   fi
-  printf 'version=%s endpoint=%s\n' "$version" "$endpoint"
+  result "$version" "$endpoint"
 }
 
 vertex_list() {
   need_endpoint
-  of_endpoint table
+  [[ -n $dry_run ]] || of_endpoint table
 }
 
 vertex_rollback() {
@@ -299,8 +311,9 @@ vertex_rollback() {
   fi
   # What it took over from is remembered already: going back twice goes back two versions.
   switch_to "$target" ''
-  say "the traffic is back at $(of_endpoint version_of "$target"), and was at $(of_endpoint version_of "$now")"
-  printf 'version=%s endpoint=%s\n' "$(of_endpoint version_of "$target")" "$endpoint"
+  [[ -n $dry_run ]] ||
+    say "the traffic is back at $(of_endpoint version_of "$target"), and was at $(of_endpoint version_of "$now")"
+  result "$(of_endpoint version_of "$target")" "$endpoint"
 }
 
 vertex_remove() {
@@ -342,12 +355,12 @@ legacy_deploy() {
     --json-request="$scratch/request.json" "${place[@]}" ||
     fail 5 "$problem" "version $version, which gets no traffic" 'mend the model; the traffic is where it was'
   switch_old "$version" "$before"
-  printf 'version=%s endpoint=%s\n' "$version" "$name"
+  result "$version" "$name"
 }
 
 legacy_list() {
   list_versions
-  of_versions old_table
+  [[ -n $dry_run ]] || of_versions old_table
 }
 
 legacy_rollback() {
@@ -358,10 +371,11 @@ legacy_rollback() {
   elif [[ -n $version ]]; then
     [[ -n $(of_versions named "$version") ]] || fail 3 "there is no version $version" "$name" 'see --list'
   else
-    target=$(of_versions old_before) || fail 3 'there is no version to go back to' "$name" 'see --list, and say --version V'
+    target=$(of_versions old_before) ||
+      fail 3 'there is no version to go back to' "$name" 'see --list, and say --version V'
   fi
   switch_old "$target" ''
-  printf 'version=%s endpoint=%s\n' "$target" "$name"
+  result "$target" "$name"
 }
 
 legacy_remove() {

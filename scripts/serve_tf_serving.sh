@@ -104,7 +104,8 @@ await() { # WHAT COMMAND...
       fail 5 'TensorFlow Serving ended by itself' "$model_dir" 'see its log above'
     }
     ((SECONDS - begun < wait_secs)) ||
-      fail 5 "$what takes longer than $wait_secs s: $(tail -n 1 "$scratch/said")" "$address" 'see docker logs, or raise --wait_secs'
+      fail 5 "$what takes longer than $wait_secs s: $(tail -n 1 "$scratch/said")" "$address" \
+        'see docker logs, or raise --wait_secs'
     say "$what: $((SECONDS - begun)) s of $wait_secs"
     sleep "${SERVE_POLL_SECS:-2}"
   done
@@ -113,7 +114,8 @@ await() { # WHAT COMMAND...
 address=http://$host:$port/v1/models/$name
 [[ $host != 0.0.0.0 ]] || address=http://127.0.0.1:$port/v1/models/$name
 PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}" run "$python" -m predict.images_to_json --format instances \
-  -o "$scratch/request.json" -- "$sample" >&2 || fail 3 'the sample can not be sent' "--sample_image $sample" 'give another'
+  -o "$scratch/request.json" -- "$sample" >&2 ||
+  fail 3 'the sample can not be sent' "--sample_image $sample" 'give another'
 
 run docker run --detach --rm --publish "$host:$port:8501" \
   --mount "type=bind,\"source=$model_dir\",target=/models/$name/1,readonly" \

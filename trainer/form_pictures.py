@@ -23,7 +23,7 @@ def drawn(shape: Shape) -> Pixels:
         starts, (downward, sideward) = random.uniform(0, 255, channels), random.uniform(-255, 255, (2, channels))
         smooth = starts + downward * (down / height)[..., None] + sideward * (across / width)[..., None]
         pictures.append(smooth + random.normal(0, 12, shape))
-    return np.clip(pictures, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(pictures, 0, 255), np.uint8)
 
 
 def own(place: str, shape: Shape) -> Pixels:

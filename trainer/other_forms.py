@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from preprocess import children, files, quiet
+from preprocess import children, files, near, quiet
 from preprocess.failures import InputError, RunFailed, UsageError
 from preprocess.images import Pixels
 from preprocess.labels import Labels
@@ -38,6 +38,7 @@ LEAST_AGREEMENT = 0.96
 _VERSION = 1
 # So many pictures are scored at a time.
 _AT_ONCE = 16
+_RGB = 3
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def write(model: str, directory: str, wish: Wish) -> None:
     pixels = form_pictures.own(place, shape) if place else form_pictures.drawn(shape)
     files.make_dirs(directory)
     expected = _model_scores(about, pixels)
-    _convert(model, directory, wish, pixels)
+    _convert(near.tree(model, what='the model'), directory, wish, pixels)
     check = _check(directory, wish, pixels, expected)
     files.write_atomic(files.join(directory, LABELS_FILE), Labels(about.labels).text().encode())
     feeding = json.dumps(_feeding(about, wish, check), indent=1) + '\n'
@@ -162,7 +163,8 @@ def _check(directory: str, wish: Wish, pixels: Pixels, expected: list[Scores]) -
         Case('', {INPUT: piece}, {OUTPUT: scores}) for piece, scores in zip(_pieces(pixels), expected, strict=True)
     ]
     answers = proof.answers(directory, wish.format, cases)
-    ours, theirs = (np.concatenate(every) for every in (expected, [answer[OUTPUT] for answer in answers]))
+    ours = np.concatenate(expected)
+    theirs = np.concatenate([answer[OUTPUT] for answer in answers]).astype(np.float32)
     if ours.shape != theirs.shape or not np.isfinite(theirs).all():
         raise _refuted(directory, f'it answers {list(theirs.shape)} with {np.sum(~np.isfinite(theirs))} not finite')
     largest = float(np.max(np.abs(ours - theirs)))
@@ -184,6 +186,12 @@ def _refuted(directory: str, what: str) -> RunFailed:
     )
 
 
+def _preparation(model: str) -> Json:
+    """What was done to the footage it learnt from, before anything else; None for pictures."""
+    said: dict[str, Json] = json.loads(files.read_text(files.join(model, 'assets', 'model.json')))
+    return said.get('preparation')
+
+
 def _feeding(about: Exported, wish: Wish, check: dict[str, Json]) -> Json:
     height, width, channels = about.picture_shape or (0, 0, 0)
     return {
@@ -195,8 +203,9 @@ def _feeding(about: Exported, wish: Wish, check: dict[str, Json]) -> Json:
             'dtype': 'uint8',
             'shape': [wish.runtime.takes, height, width, channels],
             'range': [0, 255],
-            'channels': 'RGB',
+            'channels': 'RGB' if channels == _RGB else 'gray',
             'picture': 'upright, resized to this height and width without keeping its aspect, bilinear, antialiased',
+            'preparation': _preparation(about.directory),
         },
         'output': {
             'name': OUTPUT,

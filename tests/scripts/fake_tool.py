@@ -105,7 +105,7 @@ def _old_model_create(world, words):
 
 
 _GCLOUD = {
-    ('storage', 'cp'): lambda world, words: None,
+    ('storage', 'rsync'): lambda world, words: None,
     ('ai', 'endpoints', 'list'): lambda world, words: world['endpoints'],
     ('ai', 'endpoints', 'describe'): lambda world, words: _find(world['endpoints'], words[3]),
     ('ai', 'endpoints', 'create'): _endpoint_create,

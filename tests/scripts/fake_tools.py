@@ -64,7 +64,7 @@ class Tools:
             ['bash', str(SCRIPTS / script), *words],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             cwd=self.folder,
             env={
                 'PATH': f'{self.folder / "bin"}:/usr/bin:/bin',

@@ -185,11 +185,21 @@ def test_a_version_is_removed_when_told_and_never_the_one_with_the_traffic(tools
 def test_a_dry_run_prints_every_command_and_calls_nothing(tools, deploy):
     ended = deploy(*DEPLOY, '--dry_run')
     assert ended.returncode == 0, ended.stderr
-    assert tools.called('gcloud') == [] and tools.called('python', '-m') == []
+    assert tools.calls == [] and ended.stdout == ''
     printed = [line.split()[1:4] for line in ended.stderr.splitlines() if line.startswith('+ gcloud ai')]
     for step in ('create', 'deploy-model', 'predict', 'update'):
         assert ['gcloud', 'ai', 'endpoints'] in printed and f'endpoints {step}' in ended.stderr
     assert 'out\\ of\\ order' in ended.stderr
+
+
+@pytest.mark.parametrize('legacy', [(), ('--legacy',)], ids=['vertex', 'legacy'])
+@pytest.mark.parametrize(
+    'action', [('--list',), ('--rollback',), ('--remove', '--version', 'v1')], ids=lambda words: words[0]
+)
+def test_everything_can_be_tried_dry(tools, deploy, action, legacy):
+    ended = deploy(*DEPLOY[:4], *action, *legacy, '--dry_run')
+    assert (ended.returncode, ended.stdout) == (0, '')
+    assert '+ gcloud ai' in ended.stderr and tools.calls == []
 
 
 def test_a_gcloud_that_fails_ends_the_run_in_three_lines(tools, deploy):
@@ -206,8 +216,8 @@ def test_a_local_model_is_copied_to_where_the_cloud_reads(tools, deploy, tmp_pat
     words = (*DEPLOY[:4], '--model_dir', str(model))
     assert '--staging' in three_lines(deploy(*words), 2)['error']
     version = told(deploy(*words, '--staging=gs://bucket/st a/'))
-    (copied,) = tools.called('gcloud', 'storage', 'cp')
-    assert copied[3:] == ['--recursive', f'{model}/*', f'gs://bucket/st a/flowers/{version}/']
+    (copied,) = tools.called('gcloud', 'storage', 'rsync')
+    assert copied[3:] == ['--recursive', str(model), f'gs://bucket/st a/flowers/{version}']
     assert 'no SavedModel' in three_lines(deploy(*DEPLOY[:4], '--model_dir', str(tmp_path)), 3)['error']
 
 

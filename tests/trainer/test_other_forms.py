@@ -9,10 +9,15 @@ import tensorflow as tf
 from PIL import Image
 
 from preprocess import children
+from preprocess.compiled import CompiledEncoder
 from preprocess.failures import InputError, RunFailed, UsageError
-from tests.models import COLOURS, LABELS, SIDE, colour_head, noise, write_tiny
-from trainer import converting, export, other_forms, proof
+from tests.models import COLOURS, LABELS, SIDE, VECTOR_SIZE, colour_head, noise, tiny_encoder, write_tiny
+from tests.trainer import clips
+from trainer import converting, export, heads, other_forms, proof
 from trainer.export import ModelParts, write_model
+from trainer.head_kinds import Windowing
+from trainer.head_spec import HeadSpec
+from trainer.heads import TrainedHead
 
 FORMATS = {
     'litert': ['feeding.json', 'labels.txt', 'model.tflite'],
@@ -75,6 +80,7 @@ def test_a_form_gives_the_models_scores_and_says_how_to_feed_it(model, tmp_path,
     feeding = json.loads((output / 'feeding.json').read_text())
     taken = 1 if format_ == 'litert' else None
     assert feeding['input'] | {'picture': ''} == {
+        'preparation': None,
         'name': 'pixels',
         'dtype': 'uint8',
         'shape': [taken, SIDE, SIDE, 3],
@@ -171,6 +177,30 @@ def test_a_model_without_an_encoder_has_no_such_form(tmp_path):
     write_model(ModelParts(colour_head(), LABELS, None), str(tmp_path / 'model'))
     with pytest.raises(InputError, match='takes no pictures'):
         export.main([str(tmp_path / 'model'), '--format', 'openvino'])
+
+
+def untrained(directory: Path, spec: HeadSpec, encoder: CompiledEncoder, windowing: Windowing | None = None) -> str:
+    head = TrainedHead(spec, heads.initial_weights(spec, 0))
+    write_model(ModelParts(head, ('a', 'b'), encoder, windowing=windowing), str(directory))
+    return str(directory)
+
+
+@pytest.mark.usefixtures('at_once')
+def test_a_head_that_looks_at_pixels_themselves_has_such_forms_too(tmp_path):
+    encoder = clips.pixel_encoder(tmp_path / 'encoder', (12, 12, 1))
+    spec = HeadSpec(144, 2, hidden_units=8, kind='cnn', frame=(12, 12, 1), filters=4)
+    model = untrained(tmp_path / 'model', spec, encoder)
+    for format_ in ('litert', 'openvino'):
+        export.main([model, '--format', format_])
+        feeding = json.loads((tmp_path / f'model.{format_}' / 'feeding.json').read_text())
+        assert (feeding['input']['channels'], feeding['input']['shape'][1:]) == ('gray', [12, 12, 1])
+
+
+def test_a_model_that_looks_at_windows_has_no_such_form(tmp_path):
+    spec = HeadSpec(VECTOR_SIZE, 2, hidden_units=4, kind='lstm', window=4)
+    model = untrained(tmp_path / 'model', spec, tiny_encoder(tmp_path / 'encoder'), Windowing(4))
+    with pytest.raises(UsageError, match='looks at windows of 4 frames'):
+        export.main([model, '--format', 'litert'])
 
 
 def test_a_conversion_that_fails_in_its_process_is_told_in_three_lines(tmp_path):
