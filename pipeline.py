@@ -7,13 +7,17 @@ Flags -> config -> the stages in order. What a stage does lives in the three pac
 """
 
 import argparse
+import dataclasses
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import NoReturn
 
+import pipeline_cloud
 import pipeline_demo
 import pipeline_trial
+from pipeline_cloud import Cloud
 from pipeline_stages import (
     PipelineConfig,
     Run,
@@ -25,13 +29,15 @@ from pipeline_stages import (
     make_report,
     places,
 )
-from preprocess import command, create_docs, files, jobs, options
+from preprocess import command, create_docs, dataflow_config, files, jobs, options, quotes
 from preprocess.claims import Claim
+from preprocess.cloud_jobs import LeftToRun
 from preprocess.command import FlagParser
 from preprocess.failures import UsageError
 from preprocess.progress import say
 from preprocess.splits import SIDES
 from trainer import config as training_config
+from trainer import vertex_flags
 
 TRY = """nothing to do; try one of these:
   python pipeline.py --demo --output_dir demo_output
@@ -54,15 +60,35 @@ def run(argv: Sequence[str] | None) -> int:
         say(line)
     config = config_from_flags(flags)
     _check_values(config, flags)
-    jobs.check(beam_args)
+    if not dataflow_config.is_asked_for(flags, beam_args):
+        beam_args = [*dataflow_config.handed_on(flags), *beam_args]
+        jobs.check(beam_args)
     if flags.dry_run:
-        lines = pipeline_trial.dry_run(config, flags, beam_args)
-    else:
-        with Claim(config.path('.claim'), doing='pipeline.py'):
-            command.log_to(config.path('log.txt'), verbosity=flags.verbosity)
-            lines = _run_stages(Run(config, flags, beam_args, journal_at(config.path('run.json'))))
+        print('\n'.join(pipeline_trial.dry_run(config, flags, beam_args)))
+        return 0
+    cloud = pipeline_cloud.from_flags(config, flags, beam_args)
+    if cloud:
+        pipeline_cloud.check(cloud, config, flags)
+    code = 0
+    with Claim(config.path('.claim'), doing='pipeline.py'):
+        command.log_to(config.path('log.txt'), verbosity=flags.verbosity)
+        here = Run(config, flags, beam_args, journal_at(config.path('run.json')))
+        try:
+            lines = _run_stages(_elsewhere(here, cloud), cloud)
+        except LeftToRun as left:
+            lines = list(left.lines)
+        except pipeline_cloud.DeployFailed as failed:
+            lines, code = [], failed.code
     print('\n'.join(lines))
-    return 0
+    return code
+
+
+def _elsewhere(run: Run, cloud: Cloud | None) -> Run:
+    """The run with what its stages do in the cloud."""
+    if cloud is None:
+        return run
+    trains = partial(pipeline_cloud.train, cloud.vertex, run) if cloud.vertex else None
+    return dataclasses.replace(run, machinery=pipeline_cloud.machinery(cloud, run), trains=trains)
 
 
 def _check_values(config: PipelineConfig, flags: argparse.Namespace) -> None:
@@ -81,7 +107,7 @@ def _check_values(config: PipelineConfig, flags: argparse.Namespace) -> None:
     training_config.schedule_from_flags(flags)
 
 
-def _run_stages(run: Run) -> list[str]:
+def _run_stages(run: Run, cloud: Cloud | None) -> list[str]:
     """Documents, embedding, training, evaluation: what is there already and still right is not done again."""
     run.note('command', {'line': command.this_command(), 'begun': time.strftime('%Y-%m-%dT%H:%M:%S%z')})
     if run.flags.demo:
@@ -94,7 +120,8 @@ def _run_stages(run: Run) -> list[str]:
     accuracy = make_report(run, records, model_dir)
     if run.flags.demo:
         accuracy = [*accuracy, pipeline_demo.fresh_line(run.config, model_dir)]
-    return [*account(run, documents, records), *accuracy, *places(run, model_dir)]
+    deployed = pipeline_cloud.deploy(cloud, run, model_dir) if cloud else []
+    return [*account(run, documents, records), *accuracy, *places(run, model_dir), *deployed]
 
 
 def flag_parser() -> FlagParser:
@@ -136,6 +163,9 @@ def flag_parser() -> FlagParser:
     options.add_embedding_flags(parser)
     options.add_footage_flags(parser)
     training_config.add_learning_flags(parser)
+    pipeline_cloud.add_flags(parser)
+    vertex_flags.add_flags(parser)
+    quotes.add_flags(parser.add_argument_group('what --dry_run reckons with for the cloud'))
     # None tells a flag that was given from the default; see _training.
     parser.set_defaults(encoder=None)
     return parser

@@ -6,8 +6,9 @@ import json
 import shlex
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from preprocess import create_docs, files, options, settings
 from preprocess.documents import REJECTS, DocsResult, origins_path
@@ -21,6 +22,10 @@ from preprocess.settings import Json, Settings
 from preprocess.splits import EVAL, SIDES, TEST, TRAIN
 from trainer import config as training_config
 from trainer.config import TrainConfig
+
+if TYPE_CHECKING:
+    from preprocess.embedding import Machinery
+    from trainer.result import TrainResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,12 +84,17 @@ class PipelineConfig:
 
 @dataclass(frozen=True)
 class Run:
-    """One run under way: what was asked for, the flags as they were given, and what run.json says."""
+    """One run under way: what was asked for, the flags as they were given, and what run.json says.
+
+    `machinery` embeds elsewhere than here, `trains` trains and exports elsewhere.
+    """
 
     config: PipelineConfig
     flags: argparse.Namespace
     beam_args: Sequence[str]
     journal: dict[str, Json]
+    machinery: 'Machinery | None' = None
+    trains: 'Callable[[TrainConfig], TrainResult] | None' = None
 
     def note(self, stage: str, facts: Settings) -> None:
         """Write what a stage did into run.json."""
@@ -137,7 +147,9 @@ def make_records(run: Run, documents: DocsResult | None) -> dict[str, str]:
     if sets:
         begun = time.monotonic()
         existing = Existing.REDO if config.overwrite else Existing.REPLACE
-        made = embed_sets(list(sets.values()), _embedding(run), run.beam_args, existing=existing)
+        made = embed_sets(
+            list(sets.values()), _embedding(run), run.beam_args, existing=existing, machinery=run.machinery
+        )
         facts: dict[str, Json] = {side: one.digest for side, one in zip(sets, made.manifests, strict=True)}
         if made.sources:
             run.note('embed', {**facts, 'sources': str(made.sources), 'seconds': round(time.monotonic() - begun, 1)})
@@ -207,8 +219,12 @@ def make_model(run: Run, records: Mapping[str, str]) -> str:
 
     config = _training(run, records)
     begun = time.monotonic()
-    result = trainings.train(config)
-    if task.export_trained(config, result, keep_previous=True) or not result.skipped:
+    if run.trains:
+        result, exported = run.trains(config), False
+    else:
+        result = trainings.train(config)
+        exported = task.export_trained(config, result, keep_previous=True)
+    if exported or not result.skipped:
         for line in task.summary(config, result):
             say(line)
         run.note('train', {'digest': result.digest, 'seconds': round(time.monotonic() - begun, 1)})

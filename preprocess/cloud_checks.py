@@ -6,10 +6,11 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from preprocess import encoder_sources, files, gcs_files, shelves
+from preprocess import command, encoder_sources, files, gcs_files, shelves
 from preprocess.applications import APPLICATIONS
 from preprocess.cloud_place import CloudPlace
 from preprocess.compiled import INFO_FILE
@@ -45,15 +46,14 @@ class Embedding:
 
     encoder: EncoderSpec
     store: str
-    inputs: tuple[str, ...]
+    inputs: Mapping[str, str]  # by flag; comma lists and patterns
     image_root: str | None = None
 
     def __post_init__(self) -> None:
-        check_on_bucket('--embedding_store', self.store)
-        for path in self.inputs:
-            check_on_bucket('the input', path)
-        if self.image_root:
-            check_on_bucket('--image_root', self.image_root)
+        given = {**self.inputs, '--embedding_store': self.store, '--image_root': self.image_root or self.store}
+        for flag, paths in given.items():
+            for path in parts(paths):
+                check_on_bucket(flag, path)
 
 
 def run(checks: Sequence[Check], *, within_s: float = WITHIN_S) -> None:
@@ -72,24 +72,22 @@ def run(checks: Sequence[Check], *, within_s: float = WITHIN_S) -> None:
 
 def of_dataflow(config: DataflowConfig, embedding: Embedding, *, output_dir: str) -> list[Check]:
     """What a Dataflow job needs."""
+    command.require('apache_beam', extra='beam', why='jobs on Dataflow')
     endpoint = config.beam_option('dataflow_endpoint')
     folders = (output_dir, config.staging_location, config.temp_location, embedding.store)
     return [
         Check('Dataflow', DataflowJobs(config.place, endpoint=endpoint).check),
-        Check('Compute Engine', lambda: check_region(config.place)),
+        Check('Compute Engine', partial(check_region, config.place)),
         *of_buckets(folders, config.place),
-        *(Check(path, lambda path=path: check_input(path)) for path in embedding.inputs),  # type: ignore[misc]
-        Check('the encoder', lambda: check_encoder(embedding.encoder, embedding.store)),
+        *(Check(paths, partial(check_input, paths)) for paths in embedding.inputs.values()),
+        Check('the encoder', partial(check_encoder, embedding.encoder, embedding.store)),
     ]
 
 
 def of_buckets(folders: Iterable[str], place: CloudPlace) -> list[Check]:
     """Every bucket among them is there and may be written; each is tried once, where it will be written first."""
     by_bucket = {folder.split('/')[2]: folder for folder in reversed(list(folders))}
-    return [
-        Check(f'gs://{bucket}', lambda folder=folder: check_writable(folder, place))  # type: ignore[misc]
-        for bucket, folder in by_bucket.items()
-    ]
+    return [Check(f'gs://{bucket}', partial(check_writable, folder, place)) for bucket, folder in by_bucket.items()]
 
 
 def check_credentials() -> None:
@@ -152,10 +150,18 @@ def check_writable(folder: str, place: CloudPlace) -> None:
         ) from error
 
 
-def check_input(path: str) -> None:
+def check_input(paths: str) -> None:
     """Raise when there is neither a file nor a folder, nor what a pattern or a comma list names."""
-    if not (files.is_dir(path) or files.exists(path) or all(map(files.glob, filter(None, path.split(','))))):
-        raise InputError('there is no such file or folder', where=path, do='check the path')
+    if files.is_dir(paths) or files.exists(paths):
+        return
+    for path in parts(paths):
+        if not files.glob(path):
+            raise InputError('there is no such file or folder', where=path, do='check the path')
+
+
+def parts(paths: str) -> list[str]:
+    """The paths of a comma list."""
+    return [path for path in map(str.strip, paths.split(',')) if path]
 
 
 def check_encoder(spec: EncoderSpec, store: str) -> None:

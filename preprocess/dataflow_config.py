@@ -18,9 +18,10 @@ DEFAULT_MACHINE = 'n2-standard-8'
 DEFAULT_MAX_WORKERS = 10
 AUTOSCALING = ('THROUGHPUT_BASED', 'NONE')
 STAGING = '.dataflow'
+_MOST_WORKERS = 1000  # of any Dataflow job
 _CORES_OF_OTHERS = 4
 _MACHINE = re.compile(r'[a-z][a-z0-9]*(-[a-z0-9]+)+')
-_CORES = re.compile(r'-(?:custom-(\d+)-\d+(?:-ext)?|[a-z]+-(\d+)(?:-[a-z]+)?)')
+_CORES = re.compile(r'(?:[a-z0-9]+-)?custom-(\d+)-\d+(?:-ext)?|[a-z0-9]+-[a-z]+-(\d+)(?:-[a-z]+)?')
 _SHARED_CORES = re.compile(r'[a-z0-9]+-(micro|small|medium)')
 _LABEL = re.compile(r'([a-z][a-z0-9_-]{0,62})=([a-z0-9_-]{0,63})')
 # Ours and Beam's of one name: without --cloud they go to whatever runner was asked for.
@@ -80,9 +81,9 @@ class DataflowConfig:
             raise InputError('there is no such file', where=f'--setup_file {self.setup_file}', do='leave it out')
 
     def _check_workers(self) -> None:
-        for flag, count in (('--num_workers', self.num_workers or 1), ('--max_num_workers', self.max_num_workers)):
-            if not 1 <= count <= 1000:
-                raise UsageError(f'{count} workers', where=flag, do='give 1 to 1000')
+        for flag, count in (('--num_workers', self.num_workers), ('--max_num_workers', self.max_num_workers)):
+            if count is not None and not 1 <= count <= _MOST_WORKERS:
+                raise UsageError(f'{count} workers', where=flag, do=f'give 1 to {_MOST_WORKERS}')
         if self.num_workers and self.num_workers > self.max_num_workers:
             raise UsageError(
                 f'{self.num_workers} workers to begin with are more than the {self.max_num_workers} at most',
@@ -93,7 +94,7 @@ class DataflowConfig:
     @property
     def cores(self) -> int:
         """Of one worker."""
-        found = _CORES.search(self.machine_type)
+        found = _CORES.fullmatch(self.machine_type)
         if not found:
             return 2 if _SHARED_CORES.fullmatch(self.machine_type) else _CORES_OF_OTHERS
         return int(found[1] or found[2])
@@ -223,7 +224,7 @@ def check_on_bucket(flag: str, path: str) -> None:
         raise UsageError(
             f'{path} is not on Google Cloud Storage',
             where=flag,
-            do='with --cloud every path is one like gs://bucket/folder',
+            do='with --cloud every path is one like gs://bucket/folder (gcloud storage cp -r … copies there)',
         )
 
 

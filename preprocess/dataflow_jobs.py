@@ -39,6 +39,7 @@ class Message:
 
     id: str
     text: str
+    time: str
     is_error: bool
 
 
@@ -74,11 +75,17 @@ class DataflowJobs:
         mine = [one for one in found if one.name == name]
         return max(mine, key=lambda one: (not one.is_over, one.created, one.id), default=None)
 
-    def messages(self, job_id: str) -> list[Message]:
-        """What Dataflow says of a job, oldest first."""
-        query = {'minimumImportance': LEAST_IMPORTANCE, 'pageSize': '100'}
-        said = self._api.get(f'{self._path}/{quote(job_id)}/messages', **query).get('jobMessages')
-        return [_message(one) for one in said if isinstance(one, dict)] if isinstance(said, list) else []
+    def messages(self, job_id: str, *, since: str = '') -> list[Message]:
+        """What Dataflow says of a job, oldest first; all of it, or from a message's time on."""
+        query = {'minimumImportance': LEAST_IMPORTANCE, **({'startTime': since} if since else {})}
+        found: list[Message] = []
+        while True:
+            page = self._api.get(f'{self._path}/{quote(job_id)}/messages', **query)
+            said = page.get('jobMessages')
+            found += [_message(one) for one in said if isinstance(one, dict)] if isinstance(said, list) else []
+            if not page.get('nextPageToken'):
+                return found
+            query['pageToken'] = str(page['nextPageToken'])
 
     def console(self, job_id: str) -> str:
         """Where people watch a job."""
@@ -97,4 +104,4 @@ def _job(said: Mapping[str, Json]) -> Job:
 
 def _message(said: Mapping[str, Json]) -> Message:
     text = str(said.get('messageText', '')).strip()
-    return Message(str(said.get('id', text)), text, said.get('messageImportance') == _ERROR)
+    return Message(str(said.get('id', text)), text, str(said.get('time', '')), said.get('messageImportance') == _ERROR)

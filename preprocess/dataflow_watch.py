@@ -78,13 +78,14 @@ class _Watch:
     def poll(self) -> Job:
         """The job as it is now; what Dataflow says of it is said."""
         job = self._jobs.get(self._id)
-        self.messages = self._jobs.messages(self._id)
-        self._answered = time.monotonic()
-        for message in self.messages:
+        since = self.messages[-1].time if self.messages else ''
+        for message in self._jobs.messages(self._id, since=since):
             if message.id not in self._told:
                 self._told.add(message.id)
+                self.messages.append(message)
                 _log.info('Dataflow: %s', message.text)
                 say(f'Dataflow: {_line(message.text)}')
+        self._answered = time.monotonic()
         return job
 
 

@@ -7,13 +7,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from preprocess import (
+    dataflow,
     decoders,
     encoder_choice,
     encoders,
     engines,
     files,
+    job_notes,
     jobs,
     kept_encoders,
     log_files,
@@ -28,11 +31,13 @@ from preprocess import (
 from preprocess.arrivals import Sources
 from preprocess.claims import Claim
 from preprocess.compiled import CompiledEncoder
+from preprocess.dataflow import Dataflow
 from preprocess.display import Display
 from preprocess.embedder import Hands
 from preprocess.encoders import EncoderSpec
 from preprocess.engines import Engine
 from preprocess.failures import RunFailed
+from preprocess.job_notes import JobNote
 from preprocess.manifest import EncoderInfo, Manifest
 from preprocess.manning import Manning, processes_here
 from preprocess.options import STORE, EmbeddingConfig, SetConfig
@@ -46,6 +51,9 @@ from preprocess.set_names import SetName
 from preprocess.sets import EmbeddingJob, SetJob, staging_folder, work_folder
 from preprocess.stock import Stock
 from preprocess.video_reader import VideoReader
+
+if TYPE_CHECKING:
+    from apache_beam import Pipeline
 
 _log = logging.getLogger(__name__)
 LOG = 'log.txt'
@@ -69,7 +77,7 @@ class Existing(enum.Enum):
 
 @dataclass(frozen=True)
 class Machinery:
-    """What makes and runs an encoder; `hands` None: what the machine suggests."""
+    """What makes and runs an encoder; `hands` None: what the machine suggests; `dataflow` None: not there."""
 
     compile: Callable[[EncoderSpec, str], CompiledEncoder] = encoders.compile_in_child
     load: Callable[..., Engine] = engines.load_engine
@@ -77,6 +85,7 @@ class Machinery:
     decode: str = decoders.DECODE
     decode_timeout_s: float = decoders.TIMEOUT_S
     reader: VideoReader = VideoReader()
+    dataflow: Dataflow | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +108,8 @@ def embed_sets(
     machinery: Machinery | None = None,
 ) -> Made:
     """Make sets of records in one job; those that are whole already are kept."""
+    means = machinery or Machinery()
+    beam_args = means.dataflow.beam_args if means.dataflow else beam_args
     jobs.check(beam_args)
     store = _store(sets, embedding)
     spec = encoder_choice.settle(sets, embedding, store=store, beam_args=beam_args)
@@ -110,15 +121,23 @@ def embed_sets(
             )
             for config in sets
         ]
+    if means.dataflow:
+        dataflow.check_rows(inputs)
     sources = None
     with ExitStack() as held:
         for config in sets:
             held.enter_context(_claim(config))
-        missing = [one for one in inputs if not _is_there(one, existing, retry=embedding.retry_rejected)]
+        under_way = dataflow.under_way(inputs, where=means.dataflow)
+        made_there = {stem for note in under_way for stem in note.runs}
+        missing = [
+            one
+            for one in inputs
+            if one.config.name.stem in made_there or not _is_there(one, existing, retry=embedding.retry_rejected)
+        ]
         if missing:
             held.enter_context(_work_folders(missing, store))
-            means = machinery or Machinery()
-            sources = _Making(missing, embedding, spec, store, means, existing is not Existing.KEEP, beam_args).make()
+            making = _Making(missing, embedding, spec, store, means, existing is not Existing.KEEP, beam_args)
+            sources = making.make(under_way)
     return Made(tuple(Manifest.read(config.name.manifest()) for config in sets), sources)
 
 
@@ -149,16 +168,20 @@ def _is_there(inputs: Inputs, existing: Existing, *, retry: bool) -> bool:
 
 @contextmanager
 def _work_folders(inputs: Sequence[Inputs], store: str) -> Iterator[None]:
-    """Unfinished files of an earlier run are cleared away first, those of this one in the end."""
+    """Unfinished files of an earlier run are cleared away first, those of this one in the end; not those of a job."""
     names = [one.config.name for one in inputs]
-    unfinished = [*map(work_folder, names), *(staging_folder(store, name) for name in names)]
-    for folder in unfinished:
-        files.delete_tree(folder)
+    _clear(names, store)
     try:
         yield
     finally:
-        for folder in unfinished:
-            files.delete_tree(folder)
+        _clear(names, store)
+
+
+def _clear(names: Sequence[SetName], store: str) -> None:
+    for name in names:
+        if not dataflow.is_noted(name):  # else a job works there, with us or without
+            files.delete_tree(work_folder(name))
+            files.delete_tree(staging_folder(store, name))
 
 
 def _store(sets: Sequence[SetConfig], embedding: EmbeddingConfig) -> str:
@@ -177,21 +200,25 @@ class _Making:
     replace: bool
     beam_args: Sequence[str]
 
-    def make(self) -> Sources:
-        """Look into the store, embed what is missing, publish; once more for sets whose pieces proved damaged."""
+    def make(self, under_way: Sequence[JobNote] = ()) -> Sources:
+        """Look into the store, embed what is missing, publish; once more for sets whose pieces proved damaged.
+
+        Jobs in the cloud that are `under_way` are seen to their ends first.
+        """
         staging = staging_folder(self.store, self.inputs[0].config.name)
         compile_into = self.machinery.compile
         with jobs.importing_beam():
             encoder = kept_encoders.in_store(self.spec, self.store, staging=staging, compile_into=compile_into)
-        todo, sources, ended = self.inputs, Sources(), []
-        for _ in range(_MOST_LOOKS):
-            job = self._job(todo, encoder)
-            _run(job, self.beam_args)
-            found = [outcomes.read(one) for one in job.sets]
+        todo, sources, ended = list(self.inputs), Sources(), []
+        for look, note in enumerate([*under_way, *[None] * _MOST_LOOKS]):
+            now = [one for one in todo if note is None or one.config.name.stem in note.runs]
+            job = self._job(now, encoder, note)
+            found = self._outcomes(job, note, look)
             _name_damage(found)
             sources = sources.corrected(found[0].sources)
             ended += [pair for pair in zip(job.sets, found, strict=True) if not pair[1].must_repeat]
-            todo = [one for one, outcome in zip(todo, found, strict=True) if outcome.must_repeat]
+            again = [one for one, outcome in zip(now, found, strict=True) if outcome.must_repeat]
+            todo = [one for one in todo if one not in now or one in again]
             if not todo:
                 say(str(sources))
                 verdicts.tell(ended)
@@ -203,7 +230,20 @@ class _Making:
             do='check the disk, or choose another --embedding_store',
         )
 
-    def _job(self, inputs: Sequence[Inputs], encoder: CompiledEncoder) -> EmbeddingJob:
+    def _outcomes(self, job: EmbeddingJob, note: JobNote | None, look: int) -> list[Outcome]:
+        """How each set of a job ended, once the job has."""
+        where = self.machinery.dataflow
+        if not where:
+            _run(job, self.beam_args)
+            return [outcomes.read(one) for one in job.sets]
+        _announce(job, f'on Dataflow, {where.config.workers}')
+        where.run(job, _wired(job), under_way=note, attempt=look)
+        try:
+            return [outcomes.read(one) for one in job.sets]
+        finally:
+            job_notes.forget(one.name for one in job.sets)
+
+    def _job(self, inputs: Sequence[Inputs], encoder: CompiledEncoder, note: JobNote | None) -> EmbeddingJob:
         manning = self._manning(remote=any(one.is_remote for one in inputs))
         about_rows = sum(one.about_rows for one in inputs)
         vectors = shelves.vectors(self.store, encoder.key, encoder.vector_bytes)
@@ -214,7 +254,7 @@ class _Making:
         # Refusals meet the same pictures as vectors do: they are cut at the same keys.
         refused = Stock(refusals, () if self.embedding.retry_rejected else _paths(refusals), known.ranges, True)
         return EmbeddingJob(
-            sets=tuple(self._set_job(one, index, encoder) for index, one in enumerate(inputs)),
+            sets=tuple(self._set_job(one, index, encoder, note) for index, one in enumerate(inputs)),
             load_engine=partial(_load, self.machinery.load, encoder, manning),
             store=self.store,
             seen=seen,
@@ -239,7 +279,7 @@ class _Making:
             processes=processes_here(self.beam_args),
         )
 
-    def _set_job(self, inputs: Inputs, index: int, encoder: CompiledEncoder) -> SetJob:
+    def _set_job(self, inputs: Inputs, index: int, encoder: CompiledEncoder, note: JobNote | None) -> SetJob:
         config = inputs.config
         # Workers may run in another folder: every path is absolute.
         name = SetName(files.absolute(config.name.directory), config.name.name, config.part)
@@ -258,7 +298,7 @@ class _Making:
             encoder=_info(kept_encoders.beside_records(encoder, name.directory)),
             vector_shape=encoder.vector_shape,
             settings=inputs.settings,
-            run_id=uuid.uuid4().hex[:12],
+            run_id=note.runs[config.name.stem] if note else uuid.uuid4().hex[:12],
             sampling=self.embedding.sampling,
             preparation=self.embedding.preparation,
             replace=self.replace,
@@ -321,16 +361,30 @@ def _name_damage(outcomes: Sequence[Outcome]) -> None:
 
 
 def _run(job: EmbeddingJob, beam_args: Sequence[str]) -> None:
-    from preprocess import transforms
-
-    encoder = job.sets[0].encoder
-    say(
-        f'embedding with {encoder.spec} on {_device()}: {encoder.engine} {encoder.precision}, batches of '
-        f'{encoder.batch_size}, {job.manning.hands().decoders} decoders beside it; {jobs.describe(beam_args)}'
-    )
+    decoders_here = f', {job.manning.hands().decoders} decoders beside it; {jobs.describe(beam_args)}'
+    _announce(job, f'on {_device()}', decoders_here)
     with Display(job.tallies) as display:
         log = log_files.for_workers(job.sets[0].path(LOG))
-        jobs.run(lambda pipeline: pipeline | transforms.EmbedSets(job), beam_args, look=display.look, log=log)
+        jobs.run(_wired(job), beam_args, look=display.look, log=log)
+
+
+def _announce(job: EmbeddingJob, where: str, more: str = '') -> None:
+    encoder = job.sets[0].encoder
+    say(
+        f'embedding with {encoder.spec} {where}: {encoder.engine} {encoder.precision}, batches of '
+        f'{encoder.batch_size}{more}'
+    )
+
+
+def _wired(job: EmbeddingJob) -> 'Callable[[Pipeline], object]':
+    """The job as a pipeline of Beam's."""
+
+    def wire(pipeline: 'Pipeline') -> object:
+        from preprocess import transforms
+
+        return pipeline | transforms.EmbedSets(job)
+
+    return wire
 
 
 def _device() -> str:

@@ -4,7 +4,7 @@ import argparse
 import re
 from dataclasses import dataclass
 
-from preprocess import engines, files, pixel_encoders, preparation, sampling
+from preprocess import dataflow_config, engines, files, pixel_encoders, preparation, sampling
 from preprocess.command import FlagParser
 from preprocess.encoders import EncoderSpec
 from preprocess.failures import UsageError
@@ -112,20 +112,8 @@ class PreprocessConfig:
 
     records: SetConfig
     embedding: EmbeddingConfig
-    job_name: str | None = None
-    num_workers: int | None = None
     overwrite: bool = False
     verbosity: str = 'INFO'
-
-    def __post_init__(self) -> None:
-        if self.num_workers is not None and self.num_workers < 1:
-            raise UsageError(f'{self.num_workers} workers', where='--num_workers', do='give 1 or more')
-
-    @property
-    def beam_args(self) -> list[str]:
-        """Our flags that Beam's runners know under the same names."""
-        known = {'job_name': self.job_name, 'num_workers': self.num_workers}
-        return [f'--{name}={value}' for name, value in known.items() if value is not None]
 
 
 def add_flags(parser: FlagParser) -> None:
@@ -142,8 +130,8 @@ def add_flags(parser: FlagParser) -> None:
     parser.add_argument('--limit', type=int, metavar='N', help='take N pictures only, spread over the classes')
     add_embedding_flags(parser)
     add_footage_flags(parser)
-    parser.add_argument('--job_name', help="the job's name, for runners that keep one")
-    parser.add_argument('--num_workers', type=int, metavar='N', help='workers, for runners that start them')
+    dataflow_config.add_worker_flags(parser)
+    dataflow_config.add_flags(parser)
     parser.add_argument('--overwrite', action='store_true', help='make the records again, whatever is there')
     parser.add_argument(
         '--verbosity', type=str.upper, choices=VERBOSITIES, default='INFO', help='what log.txt holds (default INFO)'
@@ -218,8 +206,6 @@ def from_flags(found: argparse.Namespace) -> PreprocessConfig:
     return PreprocessConfig(
         records=records,
         embedding=embedding_from_flags(found),
-        job_name=found.job_name,
-        num_workers=found.num_workers,
         overwrite=found.overwrite,
         verbosity=found.verbosity,
     )

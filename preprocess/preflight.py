@@ -51,6 +51,7 @@ class Inputs:
     about_rows: int
     footage: AboutFootage
     is_remote: bool  # whether pictures come over the network
+    local: Row | None = None  # the first of them that is on this machine
 
 
 def check(
@@ -83,6 +84,7 @@ def check(
         about_rows=_about_rows(csvs) // (config.part.of if config.part else 1),
         footage=_about_footage(seen, csvs),
         is_remote=any(files.is_remote(row.uri) for row in seen if isinstance(row, Row)),
+        local=next((row for row in seen if isinstance(row, Row) and not files.is_remote(row.uri)), None),
     )
 
 

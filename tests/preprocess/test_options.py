@@ -39,8 +39,6 @@ def test_every_flag_arrives_where_it_belongs():
         '--encoder_weights=random',
         '--embedding_store=/store',
         '--max_reject_fraction=0.5',
-        '--job_name=job-1',
-        '--num_workers=3',
         '--overwrite',
         '--verbosity=debug',
     )
@@ -58,12 +56,9 @@ def test_every_flag_arrives_where_it_belongs():
         embedding=EmbeddingConfig(
             encoder='resnet50_v2', encoder_weights='random', embedding_store='/store', max_reject_fraction=0.5
         ),
-        job_name='job-1',
-        num_workers=3,
         overwrite=True,
         verbosity='DEBUG',
     )
-    assert config.beam_args == ['--job_name=job-1', '--num_workers=3']
     assert config.records.name == SetName('out', 'train', Part(1, 4))
 
 
@@ -75,7 +70,6 @@ def test_every_flag_arrives_where_it_belongs():
         '--shard=1',
         '--shard=a/b',
         '--limit=0',
-        '--num_workers=0',
         '--max_reject_fraction=1.5',
         '--max_reject_fraction=-0.1',
         '--verbosity=loud',
