@@ -2,12 +2,13 @@
 
 import logging
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from preprocess import worker_package
 from preprocess.dataflow_config import DataflowConfig
 from preprocess.failures import Failure, InputError, RunFailed
+from preprocess.worker_package import Needs
 
 if TYPE_CHECKING:
     from apache_beam import Pipeline
@@ -16,7 +17,7 @@ _log = logging.getLogger(__name__)
 _TAKEN = 409
 
 
-def submit(build: 'Callable[[Pipeline], object]', config: DataflowConfig, *, needs: Iterable[str]) -> str:
+def submit(build: 'Callable[[Pipeline], object]', config: DataflowConfig, *, needs: Needs) -> str:
     """The id of the job that runs what `build` wires; workers get this code and what it `needs`."""
     from google.api_core.exceptions import GoogleAPICallError
 

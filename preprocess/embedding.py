@@ -45,6 +45,7 @@ from preprocess.outcomes import Outcome
 from preprocess.pieces import Shelf
 from preprocess.preflight import Inputs
 from preprocess.processor import gpus, usable_cores
+from preprocess.products import Product, Records
 from preprocess.progress import Progress, say
 from preprocess.provenance import Provenance
 from preprocess.set_names import SetName
@@ -149,9 +150,9 @@ def _absolute(provenance: Provenance) -> Provenance:
     )
 
 
-def _claim(config: SetConfig) -> Claim:
-    name = config.name
-    return Claim(files.join(name.directory, f'.{name.stem}.claim'), doing=f'embedding {config.output_path}')
+def claim(name: SetName, *, doing: str) -> Claim:
+    """What keeps a second run from writing the same set meanwhile."""
+    return Claim(files.join(name.directory, f'.{name.stem}.claim'), doing=doing)
 
 
 def _is_there(inputs: Inputs, existing: Existing, *, retry: bool) -> bool:
@@ -221,9 +222,7 @@ class _Making:
             todo = [one for one in todo if one not in now or one in again]
             if not todo:
                 say(str(sources))
-                verdicts.tell(ended)
-                self._advise(sources)
-                return sources
+                return sources, ended
         raise RunFailed(
             f'pieces of the store are damaged or vanish at every one of {_MOST_LOOKS} looks',
             where=self.store,
@@ -267,6 +266,8 @@ class _Making:
             recordings=recordings,
             may_have_footage=any(one.footage.is_possible for one in inputs),
             retry_rejected=self.embedding.retry_rejected,
+            packages=self.product.packages,
+            needs=self.product.needs,
         )
 
     def _manning(self, *, remote: bool) -> Manning:
@@ -295,7 +296,7 @@ class _Making:
             limit=config.limit,
             max_reject_fraction=self.embedding.max_reject_fraction,
             shards=config.shards or self._about_shards(inputs, encoder),
-            encoder=_info(kept_encoders.beside_records(encoder, name.directory)),
+            encoder=_info(self.product.encoder_for(encoder, name.directory)),
             vector_shape=encoder.vector_shape,
             settings=inputs.settings,
             run_id=note.runs[config.name.stem] if note else uuid.uuid4().hex[:12],
@@ -313,11 +314,12 @@ class _Making:
         of_footage = min(footage.recordings, shards.how_many(frames, encoder.vector_bytes))
         return max(shards.how_many(inputs.about_rows, encoder.vector_bytes), of_footage)
 
-    def _advise(self, sources: Sources) -> None:
-        """Say what this machine could do faster, when it was kept busy."""
-        worth_it = sources.embedded and self.spec.source.is_heavy and jobs.is_local(self.beam_args)
-        if worth_it and (line := engines.advice(self.spec.engine, self.spec.precision)):
-            say(line)
+
+def _advise(spec: EncoderSpec, sources: Sources, beam_args: Sequence[str]) -> None:
+    """Say what this machine could do faster, when it was kept busy."""
+    worth_it = sources.embedded and spec.source.is_heavy and jobs.is_local(beam_args)
+    if worth_it and (line := engines.advice(spec.engine, spec.precision)):
+        say(line)
 
 
 def _load(load: Callable[..., Engine], encoder: CompiledEncoder, manning: Manning) -> Engine:
@@ -360,7 +362,7 @@ def _name_damage(outcomes: Sequence[Outcome]) -> None:
             _log.warning('%s vanished; its pictures are looked up once more', piece)
 
 
-def _run(job: EmbeddingJob, beam_args: Sequence[str]) -> None:
+def _run(job: EmbeddingJob, product: Product, beam_args: Sequence[str]) -> None:
     decoders_here = f', {job.manning.hands().decoders} decoders beside it; {jobs.describe(beam_args)}'
     _announce(job, f'on {_device()}', decoders_here)
     with Display(job.tallies) as display:

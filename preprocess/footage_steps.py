@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import apache_beam as beam
 from apache_beam.utils.windowed_value import WindowedValue
 
-from preprocess import expansion, footage_files, locations, lookup, pieces, shelves, stretches
+from preprocess import footage_files, locations, lookup, pieces, shelves
 from preprocess.arrivals import Repeated
 from preprocess.failures import InputError
 from preprocess.footage import Noted, VideoFile
@@ -16,6 +16,7 @@ from preprocess.footage_files import Part, Surveyed, Surveyor, Unsurveyed
 from preprocess.frame_lookup import Sought
 from preprocess.image_formats import ImageError
 from preprocess.pieces import PieceWriter
+from preprocess.products import Product
 from preprocess.recordings import Recording
 from preprocess.rows import Row
 from preprocess.sets import EmbeddingJob
@@ -35,16 +36,21 @@ _SURVEYS_AT_ONCE = 2
 class FindFiles(Step):
     """All rows of some recordings -> who claims what of each, and the files it consists of."""
 
+    def __init__(self, job: EmbeddingJob, product: Product) -> None:
+        super().__init__(job)
+        self._product = product
+
     @carried
     def process(
         self, bucket: tuple[int, Iterable[tuple[int, list[Row]]]]
     ) -> Iterator[tuple[int, Part] | Claims | Arrived]:
-        settled = stretches.settle(((index, row) for index, rows in bucket[1] for row in rows), self._job.sets)
+        rows = ((index, row) for index, some in bucket[1] for row in some)
+        settled = self._product.settle_footage(rows, self._job.sets)
         for set_index, rejects in settled.rejects.items():
             yield from self._refused(set_index, rejects)
-        for set_index, rows in settled.duplicates.items():
-            self._count(duplicates=rows)
-            yield beam.pvalue.TaggedOutput(ARRIVALS, (set_index, Repeated(rows)))
+        for set_index, repeats in settled.duplicates.items():
+            self._count(duplicates=repeats)
+            yield beam.pvalue.TaggedOutput(ARRIVALS, (set_index, Repeated(repeats)))
         for claimed in settled.recordings:
             self._count(named=len(claimed.claims))
             try:
@@ -104,6 +110,10 @@ class Survey(Step):
 class Expand(Step):
     """What is claimed of some recordings, and their files -> the frames that are taken, by file."""
 
+    def __init__(self, job: EmbeddingJob, product: Product) -> None:
+        super().__init__(job)
+        self._product = product
+
     @carried
     def process(
         self, bucket: tuple[int, Iterable[Claimed | Surveyed | Unsurveyed]]
@@ -144,8 +154,7 @@ class Expand(Step):
     def _taken(
         self, claimed: Claimed, recording: Recording, surveyed: Sequence[Surveyed]
     ) -> Iterator[tuple[int, Sought] | Arrived]:
-        sets = self._job.sets
-        found = expansion.expand(claimed, recording, [one.file for one in surveyed], sets[0].sampling, sets)
+        found = self._product.expand(claimed, recording, [one.file for one in surveyed], self._job.sets)
         for set_index, rejects in found.rejects.items():
             yield from self._refused(set_index, rejects)
         for set_index, expanded in found.expanded.items():
@@ -176,13 +185,13 @@ def _looked_for(part: Part, claimed: Claimed) -> str:
 
 
 def take_frames(
-    rows: beam.PCollection, index: beam.PCollection, job: EmbeddingJob
+    rows: beam.PCollection, index: beam.PCollection, job: EmbeddingJob, product: Product
 ) -> tuple[beam.PCollection, list[beam.pvalue.DoOutputsTuple]]:
     """Rows of footage and the index of files -> the frames they take; and the steps that things arrive from."""
     found = (
         rows
         | 'TogetherByRecording' >> beam.GroupByKey()
-        | 'FindFiles' >> beam.ParDo(FindFiles(job)).with_outputs(ARRIVALS, CLAIMS, main='parts')
+        | 'FindFiles' >> beam.ParDo(FindFiles(job, product)).with_outputs(ARRIVALS, CLAIMS, main='parts')
     )
     surveyed = (
         (found.parts, index)
@@ -194,7 +203,7 @@ def take_frames(
         (found.claims, surveyed)
         | 'ClaimsAndFiles' >> beam.Flatten()
         | 'ClaimsByRecording' >> beam.GroupByKey()
-        | 'Expand' >> beam.ParDo(Expand(job)).with_outputs(ARRIVALS, main='sought')
+        | 'Expand' >> beam.ParDo(Expand(job, product)).with_outputs(ARRIVALS, main='sought')
     )
     return frames.sought, [found, frames]
 

@@ -103,9 +103,13 @@ def pace(records: str, stock: Stock) -> Pace | None:
     found = record_sets.find_records([records]).encoder_dir
     if found is None:
         return None
-    encoder = CompiledEncoder.load(found)
+    return pace_of(CompiledEncoder.load(found), [row.uri for row in stock.rows])
+
+
+def pace_of(encoder: CompiledEncoder, every: Sequence[str]) -> Pace | None:
+    """The pace of an encoder over some of these pictures; None when none can be decoded."""
     engine = engines.load_engine(encoder)
-    uris = [row.uri for row in stock.rows[:: max(len(stock.rows) // _TIMED_PICTURES, 1)]][:_TIMED_PICTURES]
+    uris = every[:: max(len(every) // _TIMED_PICTURES, 1)][:_TIMED_PICTURES]
     if not any(_square(uri, engine) is not None for uri in uris[: engine.batch_size]):
         return None
     # The first batches plan: a run pays for it once.

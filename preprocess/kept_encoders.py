@@ -27,19 +27,27 @@ def beside_records(encoder: CompiledEncoder, folder: str) -> CompiledEncoder:
 
 
 def in_store(spec: EncoderSpec, store: str, *, staging: str, compile_into: Compile) -> CompiledEncoder:
-    """The compiled encoder in the store. Where there is none, there are no vectors of it either: it is compiled.
+    """The compiled encoder in the store. Where there is none, there are no vectors of it either: it is compiled."""
+    return found_or_made(spec.key(), store, staging=staging, make=lambda folder: compile_into(spec, folder))
+
+
+def place_in_store(key: str, store: str) -> str:
+    """Where the store has the encoder of a key."""
+    return files.join(shelves.encoder_folder(store, key), shelves.ENCODER)
+
+
+def found_or_made(key: str, store: str, *, staging: str, make: Callable[[str], CompiledEncoder]) -> CompiledEncoder:
+    """The encoder of a key in the store; where there is none, the one that `make` puts into a folder.
 
     Unfinished work lies in `staging`, which the next run of the same set clears.
     """
-    key = spec.key()
-    place = files.join(shelves.encoder_folder(store, key), shelves.ENCODER)
+    place = place_in_store(key, store)
     if there := usable(place, key):
         return there
     if files.is_remote(place):
         with tempfile.TemporaryDirectory() as folder:
-            return _publish_objects(compile_into(spec, files.join(folder, shelves.ENCODER)), place)
-    made = compile_into(spec, files.join(staging, shelves.ENCODER))
-    return _publish(made, place)
+            return _publish_objects(make(files.join(folder, shelves.ENCODER)), place)
+    return _publish(make(files.join(staging, shelves.ENCODER)), place)
 
 
 def usable(place: str, key: str) -> CompiledEncoder | None:

@@ -60,16 +60,13 @@ def check(
     """The inputs of a set; InputError when they can't be used."""
     labels = Labels.read(config.input_dict)
     csvs = tuple(rows.expand_inputs(config.input_path))
-    working_dir = os.getcwd()
     _check_labels(config, csvs, labels)
-    seen = _first_rows(config, csvs)
-    return Inputs(
-        config=config,
-        csvs=csvs,
-        labels=labels,
-        working_dir=working_dir,
+    return look(
+        config,
+        csvs,
+        labels,
         settings={
-            **{f'input {files.absolute(path)}': files.sha256(near.file(path)) for path in csvs},
+            **digests(csvs),
             'labels': list(labels.names),
             'image_root': files.absolute(config.image_root) if config.image_root else None,
             'ignore_label_case': config.ignore_label_case,
@@ -81,6 +78,23 @@ def check(
             'encoder': encoder,
             'encoder_key': encoder_key,
         },
+    )
+
+
+def digests(csvs: Sequence[str]) -> dict[str, Json]:
+    """The contents of some CSVs, as settings."""
+    return {f'input {files.absolute(path)}': files.sha256(near.file(path)) for path in csvs}
+
+
+def look(config: SetConfig, csvs: tuple[str, ...], labels: Labels, *, settings: dict[str, Json]) -> Inputs:
+    """What the first rows and the sizes of some CSVs tell."""
+    seen = first_rows(config, csvs)
+    return Inputs(
+        config=config,
+        csvs=csvs,
+        labels=labels,
+        working_dir=os.getcwd(),
+        settings=settings,
         about_rows=_about_rows(csvs) // (config.part.of if config.part else 1),
         footage=_about_footage(seen, csvs),
         is_remote=any(files.is_remote(row.uri) for row in seen if isinstance(row, Row)),
@@ -149,7 +163,8 @@ def _check_labels(config: SetConfig, csvs: tuple[str, ...], labels: Labels) -> N
         )
 
 
-def _first_rows(config: SetConfig, csvs: tuple[str, ...]) -> list[Row | Reject]:
+def first_rows(config: SetConfig, csvs: tuple[str, ...]) -> list[Row | Reject]:
+    """As many rows as are looked at for footage."""
     found = itertools.chain.from_iterable(rows.read_csv(path, image_root=config.image_root) for path in csvs)
     return list(itertools.islice(found, ROWS_SEEN_FOR_FOOTAGE))
 

@@ -38,7 +38,9 @@ class RowsRead:
 
 
 @dataclass
-class _Gathered:
+class Gathered:
+    """Everything that arrived of a set, by kind."""
+
     shards: dict[int, ShardWritten] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
     duplicates: int = 0
@@ -47,7 +49,8 @@ class _Gathered:
     footage: FootageAccount = field(default_factory=FootageAccount)
 
     @classmethod
-    def of(cls, arrivals: Iterable[Arrival]) -> '_Gathered':
+    def of(cls, arrivals: Iterable[Arrival]) -> 'Gathered':
+        """Sort what arrived."""
         gathered = cls()
         for part in arrivals:
             match part:
@@ -87,7 +90,7 @@ def note_rows_read(job: SetJob, task: int, read: RowsRead) -> None:
 
 def finish(job: SetJob, arrivals: Iterable[Arrival]) -> None:
     """Publish a set from what arrived, or only its rejects when there are too many."""
-    gathered = _Gathered.of(arrivals)
+    gathered = Gathered.of(arrivals)
     damaged = tuple(sorted(gathered.damaged, key=lambda piece: piece.piece))
     if any(piece.is_late for piece in damaged):
         outcome = Outcome(Rows(0, 0, 0, 0), {}, 0, False, gathered.sources, damaged)
@@ -96,7 +99,7 @@ def finish(job: SetJob, arrivals: Iterable[Arrival]) -> None:
     outcomes.write(job, outcome)
 
 
-def _finished(job: SetJob, gathered: _Gathered) -> Outcome:
+def _finished(job: SetJob, gathered: Gathered) -> Outcome:
     read = _rows_read(job)
     rows, examples = _accounted(job, gathered, read), _examples(job, gathered)
     rows = _with_those_before(job, gathered, rows)
@@ -119,7 +122,7 @@ def _finished(job: SetJob, gathered: _Gathered) -> Outcome:
     return replace(outcome, is_published=True)
 
 
-def _with_those_before(job: SetJob, gathered: _Gathered, rows: Rows) -> Rows:
+def _with_those_before(job: SetJob, gathered: Gathered, rows: Rows) -> Rows:
     """Rejects named as their author wrote them, and with them the rows that never came as far as this set's CSV."""
     before = provenance.refused_before(job.provenance) if job.limit is None else []
     repeats = job.provenance.duplicates if job.limit is None else 0
@@ -143,7 +146,7 @@ def other_divisions(name: SetName) -> list[SetName]:
     return [other for other in sets_in(name.directory, name.name) if (other.part.of if other.part else None) != of]
 
 
-def _accounted(job: SetJob, gathered: _Gathered, read: RowsRead) -> Rows:
+def _accounted(job: SetJob, gathered: Gathered, read: RowsRead) -> Rows:
     """The row accounts; every row that was read must have come out somewhere."""
     found = gathered.accepted + len(gathered.rejects) + gathered.duplicates
     if found != read.rows:
@@ -151,7 +154,7 @@ def _accounted(job: SetJob, gathered: _Gathered, read: RowsRead) -> Rows:
     return Rows(read.rows, gathered.accepted, len(gathered.rejects), gathered.duplicates)
 
 
-def _examples(job: SetJob, gathered: _Gathered) -> Examples:
+def _examples(job: SetJob, gathered: Gathered) -> Examples:
     """The account of frames; every one that a row asked for must have come out somewhere."""
     footage = gathered.footage
     expanded, rejected = footage.expanded.total(), footage.rejected.total()
@@ -172,7 +175,7 @@ def _sampling_of_stills(shards: Sequence[ShardWritten]) -> dict[str, Json] | Non
     return Sampling(rates.most_common(1)[0][0]).to_json() if rates else None
 
 
-def _publish(job: SetJob, gathered: _Gathered, outcome: Outcome) -> None:
+def _publish(job: SetJob, gathered: Gathered, outcome: Outcome) -> None:
     shards = [gathered.shards.get(index) or _empty_shard(job, index) for index in range(job.shards)]
     names = [job.name.shard_file(shard.index, job.shards) for shard in shards]
     counts = Counter[int]()

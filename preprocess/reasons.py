@@ -41,5 +41,6 @@ REASONS: dict[str, str] = {
     'no-frame': 'No frame of the stretch is taken at this number of frames a second.',
     'outside': 'The region of --roi is not within the frame.',
     'changed': 'The video is not the file it was when its times were read.',
+    'too-few-frames': 'There are fewer consecutive frames than the window that the model looks at.',
     'nonfinite-embedding': 'The encoder answered with infinities or NaN.',
 }

@@ -79,6 +79,8 @@ class EmbeddingJob:
     recordings: int = 0  # about so many are named
     may_have_footage: bool = True
     retry_rejected: bool = False
+    packages: tuple[str, ...] = ('preprocess',)  # of ours, which workers import; and others that they need for it
+    needs: tuple[str, ...] = ()
 
     @property
     def preparation(self) -> Preparation:

@@ -33,6 +33,8 @@ class Entry(NamedTuple):
     uri: str
     label_ids: tuple[int, ...]
     group: str | None
+    source: str
+    line: int
     moment: Moment | None = None
 
 
@@ -81,7 +83,7 @@ def place(located: Iterable[Located], jobs: Sequence[SetJob]) -> dict[tuple[int,
             # Frames of one recording belong together, others wherever their content falls.
             key = shelves.path_key(use.moment.video) if use.moment else one.key
             target = use.set_index, pieces.range_of(key, jobs[use.set_index].shards)
-            entry = Entry(one.position, one.picture.uri, use.label_ids, use.group, use.moment)
+            entry = Entry(one.position, one.picture.uri, use.label_ids, use.group, use.source, use.line, use.moment)
             entries[target][one.piece].append(entry)
     return {
         target: [Placed(piece, tuple(found)) for piece, found in by_piece.items()]

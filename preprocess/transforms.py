@@ -35,6 +35,7 @@ from preprocess.image_formats import ImageError
 from preprocess.lookup import Named, Unnamed, Wanted
 from preprocess.pictures import Picture
 from preprocess.pieces import PieceError, PieceWriter
+from preprocess.products import Product, Records
 from preprocess.publishing import RowsRead
 from preprocess.rows import Reject, Row
 from preprocess.sets import EmbeddingJob
@@ -62,9 +63,10 @@ class EmbedSets(beam.PTransform):
     """Labelled CSVs -> published sets of records; a picture in several sets is embedded once."""
 
     job: EmbeddingJob
+    product: Product = Records()
 
     def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection[int]:
-        job = self.job
+        job, product = self.job, self.product
         seen, vectors, refusals = (
             begin
             | f'PiecesOf{what}' >> beam.Create(stock.paths, reshuffle=True)
@@ -81,13 +83,13 @@ class EmbedSets(beam.PTransform):
             (read.rows, seen.slices)
             | 'RowsAndIndex' >> beam.Flatten()
             | 'TogetherByPicture' >> beam.GroupByKey()
-            | 'Name' >> beam.ParDo(_Name(job)).with_outputs(ARRIVALS, main='named')
+            | 'Name' >> beam.ParDo(_Name(job, product)).with_outputs(ARRIVALS, main='named')
         )
         steps = [seen, vectors, refusals, read, named]
         contents = [named.named, vectors.slices, refusals.slices]
         # Without footage its steps are left out, which cost a small run a fifth of its time.
         if job.may_have_footage:
-            frames, taking = take_frames(read.footage, seen.slices, job)
+            frames, taking = take_frames(read.footage, seen.slices, job, product)
             contents, steps = [*contents, frames], [*steps, *taking]
         found = (
             contents
@@ -102,7 +104,7 @@ class EmbedSets(beam.PTransform):
             (found.placed, *(step.placed for step in embedding))
             | 'Placed' >> beam.Flatten()
             | 'TogetherByShard' >> beam.GroupByKey()
-            | 'WriteShards' >> beam.ParDo(_WriteShard(job))
+            | 'WriteShards' >> beam.ParDo(_WriteShard(job, product))
         )
         # Every set is finished, also one of which nothing arrives.
         seeds = begin | 'Sets' >> beam.Create([(one.index, Repeated(0)) for one in job.sets])
@@ -110,7 +112,7 @@ class EmbedSets(beam.PTransform):
             (seeds, written, *(step.arrivals for step in [*steps, found, *embedding]))
             | 'Arrivals' >> beam.Flatten()
             | 'TogetherBySet' >> beam.GroupByKey()
-            | 'Finish' >> beam.ParDo(_Finish(job))
+            | 'Finish' >> beam.ParDo(_Finish(job, product))
         )
 
 
@@ -196,6 +198,10 @@ def _rows(bucket: int, set_index: int, block: list[Row]) -> tuple[int, tuple[int
 class _Name(Step):
     """All rows of some pictures, and what the index has of these -> the pictures under the sha256 of their bytes."""
 
+    def __init__(self, job: EmbeddingJob, product: Product) -> None:
+        super().__init__(job)
+        self._product = product
+
     def setup(self) -> None:
         super().setup()
         self._readers = ThreadPoolExecutor(self._job.manning.hands().readers, 'namer')
@@ -208,7 +214,7 @@ class _Name(Step):
         self, bucket: tuple[int, Iterable[tuple[int, list[Row]] | KeySlice]]
     ) -> Iterator[tuple[int, list[Named]] | Arrived]:
         blocks, slices = apart(bucket[1])
-        settled = pictures.settle(((index, row) for index, rows in blocks for row in rows), self._job.sets)
+        settled = self._product.settle(((index, row) for index, rows in blocks for row in rows), self._job.sets)
         for set_index, rejects in settled.rejects.items():
             yield from self._refused(set_index, rejects)
         for set_index, rows in settled.duplicates.items():
@@ -307,10 +313,15 @@ class _LookUp(Step):
 class _WriteShard(Step):
     """Everything that belongs into one shard -> the shard, under a temporary name."""
 
+    def __init__(self, job: EmbeddingJob, product: Product) -> None:
+        super().__init__(job)
+        self._product = product
+
     @carried
     def process(self, shard: tuple[Target, Iterable[list[Placed | PlacedFrames]]]) -> Iterator[tuple[int, Arrival]]:
         (set_index, index), blocks = shard
-        written = shards.write_shard(self._job.sets[set_index], index, (placed for block in blocks for placed in block))
+        placed = (one for block in blocks for one in block)
+        written = self._product.write_shard(self._job.sets[set_index], index, placed)
         if isinstance(written, shards.ShardWritten):
             self._count(written=written.records, bytes_written=written.bytes)
             yield set_index, written
@@ -321,8 +332,12 @@ class _WriteShard(Step):
 class _Finish(Step):
     """All that became of a set -> its manifest, its rejects, its shards under their names."""
 
+    def __init__(self, job: EmbeddingJob, product: Product) -> None:
+        super().__init__(job)
+        self._product = product
+
     @carried
     def process(self, arrived: tuple[int, Iterable[Arrival]]) -> Iterator[int]:
         set_index, arrivals = arrived
-        publishing.finish(self._job.sets[set_index], arrivals)
+        self._product.finish(self._job.sets[set_index], arrivals)
         yield set_index

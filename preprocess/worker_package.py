@@ -1,4 +1,4 @@
-"""The package that Dataflow's workers install: this package's code alone, and of what it needs only what a job uses.
+"""The package that Dataflow's workers install: the code they run, and of what it needs only what a job uses.
 
 Versions are of the series installed here, so that workers compute what this machine would; a container that has them
 already installs nothing but this code.
@@ -7,14 +7,13 @@ already installs nothing but this code.
 import importlib.metadata
 import os
 import shutil
-from collections.abc import Iterable
+from dataclasses import dataclass
 
 import preprocess
 from preprocess import pixel_encoders
 from preprocess.sets import EmbeddingJob
 
 NAME = 'headlight-worker'
-PACKAGE = 'preprocess'
 # How much of a version must be as here: 2 of 2.21.1 is 2.21.*, 1 is 2.*.
 _PARTS = {
     'google-cloud-storage': 1,
@@ -24,6 +23,7 @@ _PARTS = {
     'tensorflow': 2,
     'openvino': 2,
     'av': 1,
+    'openpyxl': 2,
 }
 _ALWAYS = ('google-cloud-storage', 'google-crc32c', 'numpy', 'pillow')
 _SETUP = """from setuptools import setup
@@ -31,34 +31,44 @@ _SETUP = """from setuptools import setup
 setup(
     name={name!r},
     version={version!r},
-    packages=[{package!r}],
-    package_data={{{package!r}: ['mini/*']}},
+    packages={packages!r},
+    package_data={{'preprocess': ['mini/*']}},
     install_requires={requirements!r},
 )
 """
 
 
-def write(folder: str, needs: Iterable[str]) -> str:
+@dataclass(frozen=True)
+class Needs:
+    """What a job's workers import: packages of ours, and others beside Beam, which their container has."""
+
+    packages: tuple[str, ...]
+    others: tuple[str, ...]
+
+
+def write(folder: str, needs: Needs) -> str:
     """The package's source in a folder; the path of its setup.py, as Beam's --setup_file wants it."""
-    home = os.path.dirname(os.path.abspath(preprocess.__file__ or ''))
-    shutil.copytree(home, os.path.join(folder, PACKAGE), ignore=shutil.ignore_patterns('__pycache__', '*.pyc'))
-    requirements = sorted(requirement(name) for name in needs)
-    text = _SETUP.format(name=NAME, version=_version(), package=PACKAGE, requirements=requirements)
+    home = os.path.dirname(os.path.dirname(os.path.abspath(preprocess.__file__ or '')))
+    for package in needs.packages:
+        ignored = shutil.ignore_patterns('__pycache__', '*.pyc')
+        shutil.copytree(os.path.join(home, package), os.path.join(folder, package), ignore=ignored)
+    requirements = sorted(requirement(name) for name in needs.others)
+    text = _SETUP.format(name=NAME, version=_version(), packages=list(needs.packages), requirements=requirements)
     setup_file = os.path.join(folder, 'setup.py')
     with open(setup_file, 'w', encoding='utf-8') as opened:
         opened.write(text)
     return setup_file
 
 
-def needs_of(job: EmbeddingJob) -> tuple[str, ...]:
-    """What a job's workers import beside Beam, which their container has."""
+def needs_of(job: EmbeddingJob) -> Needs:
+    """What a job's workers import."""
     encoder = job.sets[0].encoder
-    wanted = list(_ALWAYS)
+    wanted = [*_ALWAYS, *job.needs]
     if not pixel_encoders.is_pixels(encoder.spec):
         wanted.append(encoder.engine)
     if job.may_have_footage and _is_installed('av'):
         wanted.append('av')
-    return tuple(wanted)
+    return Needs(job.packages, tuple(dict.fromkeys(wanted)))
 
 
 def requirement(name: str) -> str:

@@ -471,13 +471,13 @@ def test_a_run_that_ends_while_shards_get_their_names_leaves_nothing_that_passes
 
 
 def test_rows_the_runner_lost_are_noticed(folder, monkeypatch):
-    take = publishing._Gathered.of
+    take = publishing.Gathered.of
 
     def lose_one_reject(arrived):
         return take([arrival for arrival in arrived if not isinstance(arrival, Refused)])
 
     write_csv(folder, 'train.csv', ['pics/gone.png,cat', 'pics/00000.png,cat'])
-    monkeypatch.setattr(publishing._Gathered, 'of', lose_one_reject)
+    monkeypatch.setattr(publishing.Gathered, 'of', lose_one_reject)
     with pytest.raises(RunFailed, match='2 rows were read, but 1 arrived'):
         embed(config(folder), folder=folder)
     assert not (folder / 'out' / 'manifest.train.json').exists()
