@@ -127,7 +127,7 @@ def embed_sets(
     sources = None
     with ExitStack() as held:
         for config in sets:
-            held.enter_context(_claim(config))
+            held.enter_context(claim(config.name, doing=f'embedding {config.output_path}'))
         under_way = dataflow.under_way(inputs, where=means.dataflow)
         made_there = {stem for note in under_way for stem in note.runs}
         missing = [
@@ -136,9 +136,16 @@ def embed_sets(
             if one.config.name.stem in made_there or not _is_there(one, existing, retry=embedding.retry_rejected)
         ]
         if missing:
-            held.enter_context(_work_folders(missing, store))
-            making = _Making(missing, embedding, spec, store, means, existing is not Existing.KEEP, beam_args)
-            sources = making.make(under_way)
+            held.enter_context(work_folders([one.config.name for one in missing], store))
+            with jobs.importing_beam():
+                encoder = kept_encoders.in_store(
+                    spec, store, staging=staging_folder(store, missing[0].config.name), compile_into=means.compile
+                )
+            replace_others = existing is not Existing.KEEP
+            making = Making(missing, embedding, encoder, store, means, replace_others, beam_args)
+            sources, ended = making.make(under_way)
+            verdicts.tell(ended)
+            _advise(spec, sources, beam_args)
     return Made(tuple(Manifest.read(config.name.manifest()) for config in sets), sources)
 
 
@@ -168,9 +175,8 @@ def _is_there(inputs: Inputs, existing: Existing, *, retry: bool) -> bool:
 
 
 @contextmanager
-def _work_folders(inputs: Sequence[Inputs], store: str) -> Iterator[None]:
+def work_folders(names: Sequence[SetName], store: str) -> Iterator[None]:
     """Unfinished files of an earlier run are cleared away first, those of this one in the end; not those of a job."""
-    names = [one.config.name for one in inputs]
     _clear(names, store)
     try:
         yield
@@ -190,30 +196,27 @@ def _store(sets: Sequence[SetConfig], embedding: EmbeddingConfig) -> str:
 
 
 @dataclass(frozen=True)
-class _Making:
-    """Sets in the making: what is asked for, by what means."""
+class Making:
+    """Sets in the making: what is asked for, by what means; records, where no other product is named."""
 
     inputs: Sequence[Inputs]
     embedding: EmbeddingConfig
-    spec: EncoderSpec
+    encoder: CompiledEncoder
     store: str
     machinery: Machinery
     replace: bool
     beam_args: Sequence[str]
+    product: Product = Records()
 
-    def make(self, under_way: Sequence[JobNote] = ()) -> Sources:
+    def make(self, under_way: Sequence[JobNote] = ()) -> tuple[Sources, list[tuple[SetJob, Outcome]]]:
         """Look into the store, embed what is missing, publish; once more for sets whose pieces proved damaged.
 
         Jobs in the cloud that are `under_way` are seen to their ends first.
         """
-        staging = staging_folder(self.store, self.inputs[0].config.name)
-        compile_into = self.machinery.compile
-        with jobs.importing_beam():
-            encoder = kept_encoders.in_store(self.spec, self.store, staging=staging, compile_into=compile_into)
         todo, sources, ended = list(self.inputs), Sources(), []
         for look, note in enumerate([*under_way, *[None] * _MOST_LOOKS]):
             now = [one for one in todo if note is None or one.config.name.stem in note.runs]
-            job = self._job(now, encoder, note)
+            job = self._job(now, note)
             found = self._outcomes(job, note, look)
             _name_damage(found)
             sources = sources.corrected(found[0].sources)
@@ -233,16 +236,17 @@ class _Making:
         """How each set of a job ended, once the job has."""
         where = self.machinery.dataflow
         if not where:
-            _run(job, self.beam_args)
+            _run(job, self.product, self.beam_args)
             return [outcomes.read(one) for one in job.sets]
         _announce(job, f'on Dataflow, {where.config.workers}')
-        where.run(job, _wired(job), under_way=note, attempt=look)
+        where.run(job, _wired(job, self.product), under_way=note, attempt=look)
         try:
             return [outcomes.read(one) for one in job.sets]
         finally:
             job_notes.forget(one.name for one in job.sets)
 
-    def _job(self, inputs: Sequence[Inputs], encoder: CompiledEncoder, note: JobNote | None) -> EmbeddingJob:
+    def _job(self, inputs: Sequence[Inputs], note: JobNote | None) -> EmbeddingJob:
+        encoder = self.encoder
         manning = self._manning(remote=any(one.is_remote for one in inputs))
         about_rows = sum(one.about_rows for one in inputs)
         vectors = shelves.vectors(self.store, encoder.key, encoder.vector_bytes)
@@ -253,7 +257,7 @@ class _Making:
         # Refusals meet the same pictures as vectors do: they are cut at the same keys.
         refused = Stock(refusals, () if self.embedding.retry_rejected else _paths(refusals), known.ranges, True)
         return EmbeddingJob(
-            sets=tuple(self._set_job(one, index, encoder, note) for index, one in enumerate(inputs)),
+            sets=tuple(self._set_job(one, index, note) for index, one in enumerate(inputs)),
             load_engine=partial(_load, self.machinery.load, encoder, manning),
             store=self.store,
             seen=seen,
@@ -280,8 +284,8 @@ class _Making:
             processes=processes_here(self.beam_args),
         )
 
-    def _set_job(self, inputs: Inputs, index: int, encoder: CompiledEncoder, note: JobNote | None) -> SetJob:
-        config = inputs.config
+    def _set_job(self, inputs: Inputs, index: int, note: JobNote | None) -> SetJob:
+        config, encoder = inputs.config, self.encoder
         # Workers may run in another folder: every path is absolute.
         name = SetName(files.absolute(config.name.directory), config.name.name, config.part)
         return SetJob(
@@ -367,7 +371,7 @@ def _run(job: EmbeddingJob, product: Product, beam_args: Sequence[str]) -> None:
     _announce(job, f'on {_device()}', decoders_here)
     with Display(job.tallies) as display:
         log = log_files.for_workers(job.sets[0].path(LOG))
-        jobs.run(_wired(job), beam_args, look=display.look, log=log)
+        jobs.run(_wired(job, product), beam_args, look=display.look, log=log)
 
 
 def _announce(job: EmbeddingJob, where: str, more: str = '') -> None:
@@ -378,13 +382,13 @@ def _announce(job: EmbeddingJob, where: str, more: str = '') -> None:
     )
 
 
-def _wired(job: EmbeddingJob) -> 'Callable[[Pipeline], object]':
+def _wired(job: EmbeddingJob, product: Product) -> 'Callable[[Pipeline], object]':
     """The job as a pipeline of Beam's."""
 
     def wire(pipeline: 'Pipeline') -> object:
         from preprocess import transforms
 
-        return pipeline | transforms.EmbedSets(job)
+        return pipeline | transforms.EmbedSets(job, product)
 
     return wire
 
