@@ -24,6 +24,7 @@ COMMANDS = {
     'trainer.baseline': ['-m', 'trainer.baseline'],
     'trainer.export': ['-m', 'trainer.export'],
     'predict.local': ['-m', 'predict.local'],
+    'predict.batch': ['-m', 'predict.batch'],
     'predict.images_to_json': ['-m', 'predict.images_to_json'],
     'predict.web': ['-m', 'predict.web'],
 }

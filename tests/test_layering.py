@@ -27,6 +27,7 @@ ENTRY_POINTS = {
     'trainer.baseline',
     'trainer.export',
     'predict.local',
+    'predict.batch',
     'predict.images_to_json',
     'predict.web',
 }
@@ -118,6 +119,11 @@ def test_the_package_files_stay_empty() -> None:
         ('trainer.baseline', {'apache_beam', 'tensorflow', 'sklearn', 'matplotlib', 'predict', 'av'}),
         ('predict.local', {'apache_beam', 'tensorflow', 'trainer'}),
         ('predict.images_to_json', {'apache_beam', 'tensorflow', 'trainer'}),
+        ('predict.batch', {'apache_beam', 'tensorflow', 'trainer', 'rich', 'av'}),
+        (
+            'predict.batch_product',
+            {'apache_beam', 'tensorflow', 'trainer', 'rich', 'matplotlib', 'sklearn', 'tensorboard'},
+        ),
         ('predict.web', {'apache_beam', 'tensorflow', 'trainer', 'starlette', 'uvicorn'}),
         ('preprocess.create_docs', {'apache_beam', 'tensorflow'}),
         ('preprocess.run', {'apache_beam', 'tensorflow'}),
