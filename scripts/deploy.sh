@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# shellcheck disable=SC2329  # functions are called by their names, at the end
 # A new version of a model behind an endpoint of Vertex AI (or of the older AI Platform): it gets the traffic only when
 # it has answered a sample picture rightly; the versions before it stay until told to go.
 set -euo pipefail
@@ -390,4 +391,5 @@ legacy_remove() {
 
 service=vertex
 [[ -z $legacy ]] || service=legacy
-"${service}_$action"
+# On one line: bash reads on in the file while it runs, and that may be another by the end of a deployment.
+"${service}_$action"; exit

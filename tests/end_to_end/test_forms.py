@@ -10,7 +10,7 @@ import pytest
 import pipeline
 from preprocess import images
 from preprocess.images import Pixels
-from trainer import export, proof, scoring
+from trainer import export, exported, proof, scoring
 
 SHARED = Path(__file__).parents[3] / 'shared'
 PHOTOGRAPHS, ENCODER = SHARED / 'photos' / 'flowers', SHARED / 'encoders' / 'mobilenet_v2_imagenet'
@@ -53,7 +53,7 @@ def pixels() -> Pixels:
 
 @pytest.fixture(scope='module')
 def scores(model: str, pixels: Pixels) -> np.ndarray:
-    return scoring.load(model).score_pixels(pixels)
+    return scoring.load(exported.read(model)).score_pixels(pixels)
 
 
 def form_scores(directory: Path, format_: str, pixels: Pixels) -> np.ndarray:
