@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from preprocess import decoders, footage_files, pictures, quiet
+from preprocess import decoders, footage_files, pictures, quiet, video_children
 from preprocess.embedder import Embedder
 from preprocess.footage import WantedFrames
 from preprocess.frame_decoding import FrameDecoders, FrameLane, FrameOf
@@ -60,6 +60,7 @@ class Network:
     def close(self) -> None:
         """End its threads and children."""
         self.frame_decoders.close()
+        video_children.close()
         self.embedder.close()
         self.picture_decoders.close()
 

@@ -6,6 +6,9 @@ import signal
 import numpy as np
 
 from preprocess import images
+from preprocess.video_reader import VideoReader
+
+CRASHING_FRAME = 25
 
 
 def decode(data: bytes, shape: tuple[int, int, int]) -> np.ndarray:
@@ -24,3 +27,25 @@ def decode(data: bytes, shape: tuple[int, int, int]) -> np.ndarray:
         print('chatter of a library', flush=True)
         return np.full(shape, 7, np.uint8)
     return images.to_pixels(data, shape)
+
+
+class CrashingReader(VideoReader):
+    """The real one, except that its process ends at a frame, or at a file called crash."""
+
+    def survey(self, uri):
+        if 'crash' in uri:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return super().survey(uri)
+
+    def frames(self, uri, timeline, numbers, *rest):
+        for number, found in super().frames(uri, timeline, numbers, *rest):
+            if number == CRASHING_FRAME:
+                os.kill(os.getpid(), signal.SIGSEGV)
+            yield number, found
+
+
+class FailingReader(VideoReader):
+    """One with a bug."""
+
+    def survey(self, uri):
+        raise KeyError('as asked')

@@ -18,6 +18,7 @@ from preprocess.record_sets import find_records
 from preprocess.records import Record
 from preprocess.sampling import EVERY_FRAME, KEYFRAMES, Sampling
 from preprocess.set_names import Part
+from preprocess.video_children import ReaderApart
 from preprocess.video_reader import VideoReader
 from tests import footage
 from tests.preprocess.fakes import FAKE, draw
@@ -349,6 +350,24 @@ def test_frames_that_can_not_be_decoded_are_refused_and_remembered(spoiled):
     assert again.sources == Sources(from_store=90 - len(lost), rejected=len(lost), frames=90)
     run(folder, existing=Existing.REPLACE, retry_rejected=True)
     assert COUNTS['decoded'] == len(lost)
+
+
+def test_videos_that_end_the_process_that_reads_them_cost_themselves_and_no_worker(folder):
+    """One crashes FFmpeg at frame 25, of another not even the times can be read."""
+    footage.write_numbered(folder / 'crash.mp4', 30)
+    footage.write_numbered(folder / 'well.mp4', 20)
+    machinery = replace(MACHINERY, reader=ReaderApart('tests.preprocess.poison:CrashingReader'))
+    (manifest,) = run(folder, 'a.mp4,cat', 'crash.mp4,cat', 'well.mp4,dog', machinery=machinery).manifests
+
+    assert (manifest.rows.accepted, manifest.rejects_by_reason) == (2, {'too-slow': 1})
+    (row,) = (one for one in rejects(folder) if 'frames' not in one)
+    assert row['message'] == 'reading its times: its process ended (Segmentation fault)'
+    well, whole = (sorted(one.frame for one in taken(folder) if one.label_ids == label) for label in (DOG, CAT))
+    assert well == list(range(20))
+    (lost,) = (one for one in rejects(folder) if 'frames' in one)
+    assert lost['uri'].endswith('a.mp4#frame=25')
+    assert whole == sorted({*range(90)} - {*range(25, 25 + lost['frames'])})
+    assert lost['message'] == 'decoding it: its process ended (Segmentation fault)'
 
 
 def test_a_video_that_loses_too_many_frames_stops_the_run_by_name(spoiled):
