@@ -51,6 +51,7 @@ from preprocess.provenance import Provenance
 from preprocess.set_names import SetName
 from preprocess.sets import EmbeddingJob, SetJob, staging_folder, work_folder
 from preprocess.stock import Stock
+from preprocess.video_children import ReaderApart
 from preprocess.video_reader import VideoReader
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class Machinery:
     hands: Hands | None = None
     decode: str = decoders.DECODE
     decode_timeout_s: float = decoders.TIMEOUT_S
-    reader: VideoReader = VideoReader()
+    reader: VideoReader = ReaderApart()
     dataflow: Dataflow | None = None
 
 

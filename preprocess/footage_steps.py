@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import apache_beam as beam
 from apache_beam.utils.windowed_value import WindowedValue
 
-from preprocess import footage_files, locations, lookup, pieces, shelves
+from preprocess import footage_files, locations, lookup, pieces, shelves, video_children
 from preprocess.arrivals import Repeated
 from preprocess.failures import InputError
 from preprocess.footage import Noted, VideoFile
@@ -101,6 +101,7 @@ class Survey(Step):
 
     def teardown(self) -> None:
         self._threads.shutdown(cancel_futures=True)
+        video_children.close()
         super().teardown()
 
     def _stop_if_asked(self, read: int) -> None:
