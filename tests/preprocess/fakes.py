@@ -19,7 +19,7 @@ VECTOR_SIZE = 6
 class FakeEngine:
     """Vectors are a fixed mixture of the pixels; a picture that is all red gives infinities."""
 
-    def __init__(self, encoder: CompiledEncoder) -> None:
+    def __init__(self, encoder: CompiledEncoder, *, threads: int | None = None) -> None:
         self.input_shape = encoder.input_shape
         self.vector_size = encoder.vector_size
         self.batch_size = encoder.batch_size
