@@ -71,7 +71,9 @@ def unknown_flag(word: str, *, where: str, known: Sequence[str]) -> UsageError:
     name = word.split('=', 1)[0]
     close = difflib.get_close_matches(name, known, n=2, cutoff=0.6)
     if not name.startswith('-'):
-        return UsageError(f'unexpected argument {name!r}', where=where, do=f'see `{where} --help`')
+        # A pattern without quotes arrives as the files that fit it.
+        quotes = 'put patterns in quotes, or the shell takes them; ' if os.path.exists(word) else ''
+        return UsageError(f'unexpected argument {name!r}', where=where, do=f'{quotes}see `{where} --help`')
     hint = f'did you mean {" or ".join(close)}? ' if close else ''
     return UsageError(f'unknown flag {name}', where=where, do=f'{hint}see `{where} --help`')
 

@@ -1,8 +1,9 @@
 """Paths that fit a pattern with wildcards and named parts: `frames/S{subject}C{camera}{frame}.jpg`."""
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
 from preprocess import files
@@ -52,6 +53,16 @@ class PathPattern:
     def find(self) -> Iterator[Found]:
         """What fits, folder by folder in the order of names; no file is looked at, folders are listed."""
         yield from _walk(self.base, self.parts, {})
+
+    def in_other_case(self) -> str | None:
+        """The pattern that would fit something if its extension were written in capitals, or without."""
+        stem, extension = os.path.splitext(self.text)
+        last = self.parts[-1].removesuffix(extension)
+        for other in {extension.upper(), extension.lower()} - {extension}:
+            spelt = replace(self, text=stem + other, parts=(*self.parts[:-1], last + other))
+            if extension[1:].isalnum() and next(spelt.find(), None):
+                return spelt.text
+        return None
 
     def has(self, name: str) -> bool:
         """Whether a part is named."""

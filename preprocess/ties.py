@@ -96,7 +96,9 @@ def listed(claim: Claim) -> list[Found]:
     """What fits a pattern; nothing at all is an error."""
     found = list(claim.pattern.find())
     if not found:
-        raise InputError('nothing fits the pattern', where=f'{claim.flag} {claim.pattern.text}', do='check the path')
+        fitting = claim.pattern.in_other_case()
+        remedy = f'write it as the files do: {fitting}' if fitting else 'check the path'
+        raise InputError('nothing fits the pattern', where=f'{claim.flag} {claim.pattern.text}', do=remedy)
     return found
 
 
@@ -114,9 +116,13 @@ def _subjects(text: str, sheets: Sequence[str]) -> dict[str, str]:
             raise UsageError(
                 f'{pair!r} names no subject', where=f'{SUBJECTS_FLAG} {text}', do='write P5=1,P6=2 or P5-P8=1-4'
             )
-        named, values = _spread(sheet), _spread(subject)
-        if sheet in sheets or len(named) != len(values):
-            named, values = [sheet], [subject]
+        named, values = ([sheet], [subject]) if sheet in sheets else (_spread(sheet), _spread(subject))
+        if len(named) != len(values):
+            raise UsageError(
+                f'{sheet} is {_counted(named, "sheet")}, {subject} is {_counted(values, "subject")}',
+                where=f'{SUBJECTS_FLAG} {text}',
+                do='give as many of both, or each by itself: P5=1,P6=2',
+            )
         if unknown := [name for name in named if name not in sheets]:
             raise InputError(
                 f'there is no sheet {some(unknown)}',
@@ -125,6 +131,10 @@ def _subjects(text: str, sheets: Sequence[str]) -> dict[str, str]:
             )
         found |= zip(values, named, strict=True)
     return found
+
+
+def _counted(names: Sequence[str], what: str) -> str:
+    return f'{len(names)} {what}{"s" if len(names) != 1 else ""}'
 
 
 def _spread(text: str) -> list[str]:

@@ -224,3 +224,18 @@ def test_a_pattern_of_frames_says_where_the_number_is(tmp_path: Path) -> None:
         frames(tmp_path, sheets('P5'), 'f/*.jpg')
     with pytest.raises(InputError, match='no frame fits'):
         frames(tmp_path, sheets('P5'), 'f/{frame}.jpg')
+
+
+def test_a_pattern_that_fits_in_capitals_only_is_told_so(tmp_path: Path) -> None:
+    touch(tmp_path, 'v/P5.MP4')
+    with pytest.raises(InputError, match='nothing fits') as caught:
+        footage(tmp_path, sheets('P5'), 'v/*.mp4')
+    assert caught.value.do == f'write it as the files do: {tmp_path}/v/*.MP4'
+    with pytest.raises(InputError, match='nothing fits') as caught:
+        footage(tmp_path, sheets('P5'), 'v/*.mov')
+    assert caught.value.do == 'check the path'
+
+
+def test_more_subjects_than_sheets_are_counted(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match='P5-P8 is 4 sheets, 1-5 is 5 subjects'):
+        Ties.of(sheets('P5', 'P6', 'P7', 'P8'), 'P5-P8=1-5')
