@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import json
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ import pipeline_demo
 from pipeline_stages import PipelineConfig, Run, make_documents, make_model, make_records, make_report, sets_of
 from preprocess import command, files, options
 from preprocess.documents import DocsResult
+from preprocess.failures import TooManyRejects
 from preprocess.options import EmbeddingConfig
 from preprocess.progress import say, unsaid
 from preprocess.splits import TRAIN
@@ -34,7 +36,20 @@ def dry_run(config: PipelineConfig, flags: argparse.Namespace, beam_args: Sequen
         command.log_to(files.join(scratch, 'log.txt'), verbosity=flags.verbosity)
         if flags.demo and source:
             pipeline_demo.draw(source, per_class=pipeline_demo.DEMO_PICTURES_PER_CLASS, seed=flags.seed)
-        return _forecast(run, make_documents(run), steps=flags.max_steps or training_config.DEFAULT_MAX_STEPS)
+        try:
+            return _forecast(run, make_documents(run), steps=flags.max_steps or training_config.DEFAULT_MAX_STEPS)
+        except TooManyRejects as error:
+            raise _with_the_first(error) from error
+
+
+def _with_the_first(error: TooManyRejects) -> TooManyRejects:
+    """The same error, with the first of its rejects: their list goes with the folder that was tried in."""
+    try:
+        first = json.loads(files.read_text(error.where).partition('\n')[0])
+    except (OSError, ValueError):
+        return error
+    what = f'{error.what}, such as this one: {first["message"]}'
+    return TooManyRejects(what, where=f'{first["source"]}:{first["row"]}', do=error.do)
 
 
 def _forecast(run: Run, documents: DocsResult | None, *, steps: int) -> list[str]:
