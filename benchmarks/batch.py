@@ -51,11 +51,11 @@ def main() -> None:
 def _measure(scratch: Path, rows: int) -> dict[str, float]:
     print(f'drawing {rows:,} pictures', flush=True)
     _draw(scratch / 'pictures', range(rows), size=SIDE)
-    (scratch / 'few').mkdir()
+    (scratch / 'some').mkdir()
     for number in range(rows // 10):
-        os.link(scratch / 'pictures' / f'{number}.jpg', scratch / 'few' / f'{number}.jpg')
+        os.link(scratch / 'pictures' / f'{number}.jpg', scratch / 'some' / f'{number}.jpg')
     models = [_write_model(scratch / f'model{seed}', seed) for seed in (0, 1)]
-    few = _run(scratch, models[0], 'few', 'few', store='few-store')
+    few = _run(scratch, models[0], 'some', 'few', store='few-store')
     cold = _run(scratch, models[0], 'pictures', 'cold')
     warm = _run(scratch, models[1], 'pictures', 'warm')
     again = _run(scratch, models[1], 'pictures', 'warm')

@@ -15,6 +15,7 @@ from preprocess.preparation import Preparation
 from preprocess.sampling import Sampling
 
 _PROG = 'python -m predict.batch'
+_OTHER_FORMS = ('.csv', '.json', '.txt', '.gz', '.tsv', '.xlsx')
 _EPILOG = """\
 Every row, picture or video has exactly one line in PREFIX-SSSSS-of-NNNNN.jsonl, in the order of the input: its answer,
 or why there is none. Vectors are kept in the store: another model with the same encoder computes its head alone, and a
@@ -46,6 +47,12 @@ class BatchConfig:
     def __post_init__(self) -> None:
         if self.top_k is not None and self.top_k < 1:
             raise UsageError(f'--top_k is 1 or more, got {self.top_k}', where=_PROG, do='give how many labels to name')
+        if self.output_path.lower().endswith(_OTHER_FORMS):
+            raise UsageError(
+                f'{self.output_path}: predictions are JSON Lines',
+                where='--output_path',
+                do='give a PREFIX like out/july, or july.jsonl; --csv writes a CSV beside them',
+            )
         threshold = self.rule.threshold
         if threshold is not None and not 0 <= threshold <= 1:
             raise UsageError(f'--threshold is from 0 to 1, got {threshold}', where=_PROG, do='give a score, say 0.9')

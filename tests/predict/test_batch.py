@@ -214,6 +214,18 @@ def test_an_encoder_that_is_not_in_the_model_is_asked_for(tmp_path: Path, capsys
     assert 'this model takes vectors, not pictures' in capsys.readouterr().err
 
 
+def test_a_quantised_encoder_that_the_store_has_not_gives_way_to_its_float32_graph(
+    tiny_model: str, coloured: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(tiny_model, 'model')
+    about = Path('model/assets/model.json')
+    said = json.loads(about.read_text())
+    about.write_text(json.dumps({**said, 'encoder': {**said['encoder'], 'engine': 'openvino', 'precision': 'int8'}}))
+    assert run('model', 'out/p', '--input_path=*.jpg') == 0
+    assert "the model's int8 encoder is not in" in capsys.readouterr().err
+    assert_as_local(lines('out/p'), tiny_model, ['blue.jpg', 'green.jpg', 'red.jpg'])
+
+
 @pytest.mark.parametrize(
     ('words', 'told'),
     [
@@ -222,6 +234,7 @@ def test_an_encoder_that_is_not_in_the_model_is_asked_for(tmp_path: Path, capsys
         (['--input_path=empty'], (3, 'no picture or video is there')),
         (['--input_path=red.jpg,a.csv'], (3, 'of different kinds')),
         (['--input_path=red.jpg', '--top_k=9'], (2, 'the model has 3 labels')),
+        (['--input_path=red.jpg', '--output_path=out/p.csv'], (2, 'predictions are JSON Lines')),
         (['--input_path=red.jpg', '--threshold=9'], (2, 'from 0 to 1')),
         (['--input_path=red.jpg', '--runner=Spork'], (2, 'there is no runner Spork')),
         (['--input_path=red.jpg', '--num_workers=0'], (2, '0 workers')),

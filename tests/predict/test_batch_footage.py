@@ -11,6 +11,7 @@ from predict import batch_child, batch_model, local
 from preprocess.settings import Json
 from tests.models import LABELS, tiny_encoder
 from tests.predict.batches import Counted, lines, run
+from tests.trainer.clips import pixel_encoder
 from trainer import heads
 from trainer.export import ModelParts, write_model
 from trainer.head_kinds import Windowing
@@ -90,6 +91,20 @@ def test_videos_get_the_scores_and_segments_of_predict_local(tiny_model: str, cl
 def test_windows_are_those_of_predict_local(windows_model: str, clips: Path) -> None:
     assert run(windows_model, 'out/p', '--input_path=clip.mp4', '--every_frame') == 0
     assert_as_local(windows_model, clips / 'out' / 'p', clips / 'local', 'clip.mp4')
+
+
+@pytest.mark.parametrize('kind', ['convlstm', 'cnn'])
+def test_heads_that_look_at_the_frames_themselves_see_those_of_predict_local(kind: str, clips: Path) -> None:
+    spec = {
+        'convlstm': HeadSpec(120, 3, 0, kind='convlstm', frame=(12, 10, 1), window=4, clip_frames=2, filters=2),
+        'cnn': HeadSpec(120, 3, 4, kind='cnn', frame=(12, 10, 1), layers=1, filters=2),
+    }[kind]
+    head = TrainedHead(spec, heads.initial_weights(spec, 5))
+    windowing = Windowing(4) if kind == 'convlstm' else None
+    encoder = pixel_encoder(clips / 'encoder', (12, 10, 1))
+    write_model(ModelParts(head, LABELS, encoder, windowing=windowing), str(clips / 'model'))
+    assert run('model', 'out/p', '--input_path=clip.mp4', '--every_frame') == 0
+    assert_as_local('model', clips / 'out' / 'p', clips / 'local', 'clip.mp4')
 
 
 def test_another_head_sees_footage_without_decoding_it(
