@@ -28,9 +28,9 @@ class Overheads:
     new_row_s: float = 0.00045
     # benchmarks/million.py: reading CSVs, each by one worker.
     csv_row_s: float = 0.00003
-    # Beam's encoding of what travels for a row, written and read; without what the store has of it, and with that.
-    new_row_shuffle_bytes: float = 2 * 735.0
-    known_row_shuffle_bytes: float = 2 * 560.0
+    # What travels for a row of 60 letters, packed and encoded, is written and read; and with what the store has of it.
+    new_row_shuffle_bytes: float = 2 * 178.0
+    known_row_shuffle_bytes: float = 2 * 182.0
     # What an object store gives a worker: not measured; the vendor's own figures are higher.
     bytes_per_s: float = 100e6
     request_s: float = 0.05

@@ -9,6 +9,7 @@ from preprocess.arrivals import Sources
 from preprocess.embedder import Embedded, Failed, Lane
 from preprocess.lookup import Located, Wanted
 from preprocess.networks import Network
+from preprocess.packed import Packed
 from preprocess.pictures import Picture
 from preprocess.pieces import PieceWriter
 from preprocess.shards import Placed
@@ -32,8 +33,8 @@ class Embed(Step):
         self._refusals = PieceWriter(self._job.refusals.shelf, staging=self._job.staging)
 
     @carried
-    def process(self, block: list[Wanted]) -> Iterator[tuple[tuple[int, int], list[Placed]] | Arrived]:
-        for wanted in block:
+    def process(self, block: Packed[list[Wanted]]) -> Iterator[tuple[tuple[int, int], Packed[list[Placed]]] | Arrived]:
+        for wanted in block.open():
             yield from self._take(self._into_lane().put(wanted))
             if self._vectors.is_due or self._refusals.is_due:
                 yield from self._publish()
@@ -86,10 +87,11 @@ class Embed(Step):
         self._sources += Sources(embedded=1, copies=len(same) - 1)
         self._count(embedded=1, accepted=sum(len(picture.uses) for picture in same), bytes_read=result.bytes)
 
-    def _publish(self) -> Iterator[tuple[tuple[int, int], list[Placed]]]:
+    def _publish(self) -> Iterator[tuple[tuple[int, int], Packed[list[Placed]]]]:
         self._refusals.publish()
         if piece := self._vectors.publish():
             positions = {key: position for position, key in enumerate(piece.keys)}
             located = (Located(picture, key, piece.path, positions[key]) for picture, key in self._embedded)
-            yield from shards.place(located, self._job.sets).items()
+            for target, placed in shards.place(located, self._job.sets).items():
+                yield target, Packed.of(placed)
             self._embedded = []

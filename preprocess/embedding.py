@@ -50,7 +50,7 @@ from preprocess.progress import Progress, say
 from preprocess.provenance import Provenance
 from preprocess.set_names import SetName
 from preprocess.sets import EmbeddingJob, SetJob, staging_folder, work_folder
-from preprocess.stock import Stock
+from preprocess.stock import Stock, how_many_ranges, write_lists
 from preprocess.video_children import ReaderApart
 from preprocess.video_reader import VideoReader
 
@@ -59,10 +59,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 LOG = 'log.txt'
-# Rows settled together, and keys of the store they meet: what one worker holds in memory at a time.
-_ROWS_PER_RANGE = 1024
-_KEYS_PER_RANGE = 1 << 16
-_MOST_RANGES = 4096
 # Frames a second that footage is taken to have before it is looked at, and keyframes.
 _FRAMES_A_SECOND = {'every_frame': 30.0, 'keyframes': 0.5}
 # A store that loses pieces again and again is on a disk that is dying.
@@ -253,10 +249,12 @@ class Making:
         vectors = shelves.vectors(self.store, encoder.key, encoder.vector_bytes)
         refusals = shelves.rejects(self.store, encoder.key)
         recordings = sum(one.footage.recordings for one in inputs)
-        known = _listed(vectors, about_rows, least=recordings)
-        seen = _listed(shelves.index(self.store), about_rows, least=recordings, with_rows=True)
+        lists = files.absolute(files.join(work_folder(inputs[0].config.name), 'lists'))
+        known = _listed(vectors, about_rows, lists, least=recordings)
+        seen = _listed(shelves.index(self.store), about_rows, lists, least=recordings, with_rows=True)
         # Refusals meet the same pictures as vectors do: they are cut at the same keys.
-        refused = Stock(refusals, () if self.embedding.retry_rejected else _paths(refusals), known.ranges, True)
+        left_alone = [] if self.embedding.retry_rejected else list(pieces.find(refusals.folder).good)
+        refused = Stock(refusals, write_lists(lists, left_alone), known.ranges, True)
         return EmbeddingJob(
             sets=tuple(self._set_job(one, index, note) for index, one in enumerate(inputs)),
             load_engine=partial(_load, self.machinery.load, encoder, manning),
@@ -332,16 +330,12 @@ def _load(load: Callable[..., Engine], encoder: CompiledEncoder, manning: Mannin
     return load(encoder, **({'threads': threads} if threads else {}))
 
 
-def _listed(shelf: Shelf, about_rows: int, *, least: int, with_rows: bool = False) -> Stock:
+def _listed(shelf: Shelf, about_rows: int, lists: str, *, least: int, with_rows: bool = False) -> Stock:
     """A shelf's pieces, listed once, and how finely to cut them for so many rows; recordings are worth a range each."""
     found = pieces.find(shelf.folder).good
     about_keys = sum(found.values()) // (shelf.row_bytes + pieces.KEY_BYTES)
-    ranges = min(_MOST_RANGES, 1 + max(about_rows // _ROWS_PER_RANGE, about_keys // _KEYS_PER_RANGE, least))
-    return Stock(shelf, tuple(found), ranges, with_rows)
-
-
-def _paths(shelf: Shelf) -> tuple[str, ...]:
-    return tuple(pieces.find(shelf.folder).good)
+    ranges = how_many_ranges(about_rows, about_keys, least=least)
+    return Stock(shelf, write_lists(lists, list(found)), ranges, with_rows)
 
 
 def _info(encoder: CompiledEncoder) -> EncoderInfo:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from preprocess import decoding_plan, engines, expansion, footage_files, stretches
+from preprocess import decoding_plan, engines, expansion, files, footage_files, stretches
 from preprocess.compiled import CompiledEncoder
 from preprocess.engines import Engine
 from preprocess.footage import Ints, VideoFile
@@ -152,6 +152,11 @@ def stock_lines(name: str, stock: FootageStock) -> list[str]:
     line += f', {stock.rejected_frames:,} frames that rows disagree about' if stock.rejected_frames else ''
     line += f', {stock.duplicates:,} repeats' if stock.duplicates else ''
     return [line + (f', {stock.rejects.total():,} rows to be rejected ({told})' if told else '')]
+
+
+def bytes_to_read(stock: FootageStock) -> int:
+    """How large the files are that have frames to be decoded; a file is read in part where few are wanted."""
+    return round(stock.scale * sum(files.stat(one.uri).size for one in stock.wanted))
 
 
 def pace(encoder_dir: str, stocks: Sequence[FootageStock], embedding: EmbeddingConfig) -> FootagePace | None:

@@ -1,15 +1,18 @@
 """What a run will read, write and take, before it is started: the input counted, a few pictures timed."""
 
+import functools
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from preprocess import engines, files, images, pictures, record_sets, rows
 from preprocess.compiled import CompiledEncoder
 from preprocess.embedder import Embedded, Embedder, Hands
 from preprocess.engines import Engine
+from preprocess.files import FileStat
 from preprocess.image_formats import ImageError
 from preprocess.labels import Labels
 from preprocess.options import SetConfig
@@ -19,6 +22,8 @@ from preprocess.rows import Reject, Row
 # Asking for a file's size is waiting, not work.
 _STAT_THREADS = 32
 _TIMED_PICTURES = 64
+# On a network asking takes as long as reading: of more pictures than these some stand for all.
+_MOST_ASKED = 20_000
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,7 @@ class Stock:
     duplicates: int
     bytes_to_read: int
     footage: tuple[Row, ...] = ()  # counted by itself
+    found: tuple[FileStat, ...] = ()  # the pictures' files, all of them or some that stand for all
 
     @property
     def rejected(self) -> int:
@@ -92,6 +98,7 @@ def stock_lines(name: str, stock: Stock, *, max_reject_fraction: float) -> list[
     told = ', '.join(f'{count:,} {reason}' for reason, count in Counter(stock.rejects).most_common())
     line = f'{name:<8}  {stock.read:,} rows: {len(stock.rows):,} pictures, {stock.bytes_to_read / 1e6:,.1f} MB'
     line += f', {stock.duplicates:,} repeats' if stock.duplicates else ''
+    line += f' going by {len(stock.found):,} of them' if len(stock.found) < len(stock.rows) else ''
     lines = [line + (f', {stock.rejected:,} to be rejected ({told})' if told else '')]
     if stock.rejected > max_reject_fraction * stock.read:
         lines.append(f'{name:<8}  the run will stop: more than --max_reject_fraction {max_reject_fraction:g} rejected')
@@ -112,10 +119,11 @@ def pace_of(encoder: CompiledEncoder, every: Sequence[str]) -> Pace | None:
     uris = every[:: max(len(every) // _TIMED_PICTURES, 1)][:_TIMED_PICTURES]
     if not any(_square(uri, engine) is not None for uri in uris[: engine.batch_size]):
         return None
+    read = _held(uris) if _is_far(uris) else pictures.read_bytes
     # The first batches plan: a run pays for it once.
-    _embed(uris[: engine.streams * engine.batch_size], engine)
+    _embed(uris[: engine.streams * engine.batch_size], engine, read)
     begun = time.perf_counter()
-    timed = _embed(uris, engine)
+    timed = _embed(uris, engine, read)
     return Pace(timed / (time.perf_counter() - begun), encoder.vector_bytes)
 
 
@@ -144,25 +152,33 @@ def _refused(row: Row, labels: Labels, config: SetConfig) -> Reject | None:
 
 
 def _weighed(kept: Sequence[Row], rejects: Counter[str], duplicates: int) -> Stock:
-    """The rows whose picture is there, with the sum of the pictures' sizes."""
-    sizes: list[int | str] = []
-    step = Progress('asking for the size of every picture', total=len(kept), unit='pictures')
+    """The rows whose picture is there as far as that was asked, with the sum of the pictures' sizes."""
+    asked: dict[str, FileStat | str] = {}
+    some = kept[:: -(-len(kept) // _MOST_ASKED)] if _is_far(row.uri for row in kept) else kept
+    step = Progress('asking for the sizes of pictures', total=len(some), unit='pictures')
     with step, ThreadPoolExecutor(max_workers=_STAT_THREADS) as askers:
-        for size in askers.map(_size, (row.uri for row in kept), chunksize=64):
-            sizes.append(size)
+        for row, answer in zip(some, askers.map(_stat, (row.uri for row in some), chunksize=64), strict=True):
+            asked[row.uri] = answer
             step.advance()
-    there = tuple(row for row, size in zip(kept, sizes, strict=True) if isinstance(size, int))
-    rejects.update(size for size in sizes if isinstance(size, str))
-    return Stock(there, dict(rejects), duplicates, sum(size for size in sizes if isinstance(size, int)))
+    there = tuple(row for row in kept if not isinstance(asked.get(row.uri), str))
+    rejects.update(answer for answer in asked.values() if isinstance(answer, str))
+    found = tuple(answer for answer in asked.values() if isinstance(answer, FileStat))
+    each = sum(one.size for one in found) / max(len(found), 1)
+    return Stock(there, dict(rejects), duplicates, round(each * len(there)), found=found)
 
 
-def _size(uri: str) -> int | str:
-    """The size of a file, or the reason it will be rejected for."""
+def _is_far(uris: Iterable[str]) -> bool:
+    return any(map(files.is_remote, uris))
+
+
+def _stat(uri: str) -> FileStat | str:
+    """A file's size and version, or the reason it will be rejected for."""
     try:
         # An object store says so by itself.
         if not files.is_remote(uri) and files.is_dir(uri):
             return 'is-a-directory'
-        return files.stat(uri).size or 'empty-file'
+        found = files.stat(uri)
+        return found if found.size else 'empty-file'
     except IsADirectoryError:
         return 'is-a-directory'
     except FileNotFoundError:
@@ -171,14 +187,28 @@ def _size(uri: str) -> int | str:
         return 'forbidden'
 
 
-def _embed(uris: Sequence[str], engine: Engine) -> int:
+def _held(uris: Sequence[str]) -> Callable[[str], bytes]:
+    """What is far away is fetched first: the pace is then this machine's, and not that of its line."""
+    read = functools.cache(pictures.read_bytes)
+
+    def fetch(uri: str) -> None:
+        # What can't be read is refused once more when it is its turn.
+        with suppress(ImageError):
+            read(uri)
+
+    with ThreadPoolExecutor(max_workers=_STAT_THREADS) as fetchers:
+        list(fetchers.map(fetch, uris))
+    return read
+
+
+def _embed(uris: Sequence[str], engine: Engine, read: Callable[[str], bytes]) -> int:
     """Read, decode and encode pictures as a run does, all of it at once; how many there were."""
 
     def decode(data: bytes) -> images.Pixels:
         return images.to_pixels(data, engine.input_shape)
 
     hands = Hands.for_machine()
-    with Embedder[_Timed](engine, read=pictures.read_bytes, decode=decode, readers=hands.readers) as embedder:
+    with Embedder[_Timed](engine, read=read, decode=decode, readers=hands.readers) as embedder:
         lane = embedder.open_lane()
         results = [result for uri in uris for result in lane.put(_Timed(uri))]
         results += lane.drain()

@@ -14,6 +14,7 @@ from preprocess.frame_decoding import FrameLane, FrameOf, Result
 from preprocess.frame_shards import PlacedFrames, Target
 from preprocess.image_formats import ImageError
 from preprocess.networks import Network
+from preprocess.packed import Packed
 from preprocess.pieces import Piece, PieceWriter
 from preprocess.shelves import Refusal
 from preprocess.steps import Arrived, Step, arrival, in_global_window
@@ -36,7 +37,7 @@ class EmbedFrames(Step):
         self._refusals = PieceWriter(self._job.refusals.shelf, staging=self._job.staging)
 
     @carried
-    def process(self, wanted: WantedFrames) -> Iterator[tuple[Target, list[PlacedFrames]] | Arrived]:
+    def process(self, wanted: WantedFrames) -> Iterator[tuple[Target, Packed[list[PlacedFrames]]] | Arrived]:
         for results in self._into_lane().put(wanted):
             yield from self._go_on(results)
 
@@ -58,11 +59,11 @@ class EmbedFrames(Step):
             self._lane = self._network.open_frame_lane()
         return self._lane
 
-    def _drain(self) -> Iterator[tuple[Target, list[PlacedFrames]] | Arrived]:
+    def _drain(self) -> Iterator[tuple[Target, Packed[list[PlacedFrames]]] | Arrived]:
         for results in self._lane.drain() if self._lane else ():
             yield from self._go_on(results)
 
-    def _go_on(self, results: Sequence[Result]) -> Iterator[tuple[Target, list[PlacedFrames]] | Arrived]:
+    def _go_on(self, results: Sequence[Result]) -> Iterator[tuple[Target, Packed[list[PlacedFrames]]] | Arrived]:
         """Keep what is ready; publish it when that is due, and at last when the user wants to stop."""
         for result in results:
             self._keep(result)
@@ -87,7 +88,7 @@ class EmbedFrames(Step):
         if result.key:
             self._refusals.add(result.key, shelves.refusal_row(refusal))
 
-    def _publish(self) -> Iterator[tuple[Target, list[PlacedFrames]] | Arrived]:
+    def _publish(self) -> Iterator[tuple[Target, Packed[list[PlacedFrames]]] | Arrived]:
         self._take_back_changed()
         self._refusals.publish()
         if piece := self._vectors.publish():
@@ -115,7 +116,7 @@ class EmbedFrames(Step):
             for frame in lost:
                 self._vectors.drop(frame.key)
 
-    def _placed(self, piece: Piece) -> Iterator[tuple[Target, list[PlacedFrames]]]:
+    def _placed(self, piece: Piece) -> Iterator[tuple[Target, Packed[list[PlacedFrames]]]]:
         at = {key: position for position, key in enumerate(piece.keys)}
         for wanted, frames in _by_wanted(self._embedded):
             numbers = np.array(sorted(frame.number for frame in frames), np.int64)
@@ -125,7 +126,7 @@ class EmbedFrames(Step):
                 if len(part := taken.among(numbers)):
                     self._count(frames_placed=len(part))
                     placed = PlacedFrames(piece.path, positions[np.searchsorted(numbers, part.numbers)], part)
-                    yield placed.target(self._job.sets), [placed]
+                    yield placed.target(self._job.sets), Packed.of([placed])
 
     def _turned_away_frames(self) -> Iterator[Arrived]:
         why = {(id(frame.wanted), frame.number): refusal for frame, refusal in self._failed}

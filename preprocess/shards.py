@@ -8,7 +8,9 @@ import itertools
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +26,9 @@ from preprocess.still_shards import Still
 
 # Big enough to be read at speed, small enough to be held in memory while it is ordered.
 SHARD_BYTES = 64 << 20
+# Where vectors are small, what is held beside each of them counts.
+_MOST_RECORDS = 100_000
+_PIECES_AT_ONCE = 16
 
 
 class Entry(NamedTuple):
@@ -72,7 +77,7 @@ class Damaged:
 
 def how_many(pictures: int, vector_bytes: int) -> int:
     """The number of shards for about so many pictures."""
-    return max(1, -(-pictures * vector_bytes // SHARD_BYTES))
+    return max(1, -(-pictures * vector_bytes // SHARD_BYTES), -(-pictures // _MOST_RECORDS))
 
 
 def place(located: Iterable[Located], jobs: Sequence[SetJob]) -> dict[tuple[int, int], list[Placed]]:
@@ -136,16 +141,28 @@ def _gather(placed: Iterable[Placed], *, is_pixels: bool) -> tuple[list[tuple[by
         by_piece.setdefault(block.piece, []).extend(block.entries)
     records: list[tuple[bytes, Record]] = []
     damaged = []
-    for piece in sorted(by_piece):
-        try:
-            records += _records(piece, by_piece[piece], is_pixels=is_pixels)
-        except PieceError as error:
-            pieces.mark_bad(error)
-            damaged.append(Damaged(piece, error.why, is_late=True))
-        except FileNotFoundError:
-            damaged.append(Damaged(piece, '', is_late=True))
+    # Before a store is compacted every shard has vectors in most pieces: over a network nearly all of it is waiting.
+    at_once = _PIECES_AT_ONCE if any(map(files.is_remote, by_piece)) else 1
+    with ThreadPoolExecutor(at_once, 'pieces') as readers:
+        read = partial(_records_or_damage, is_pixels=is_pixels)
+        for found in readers.map(read, sorted(by_piece.items())):
+            if isinstance(found, Damaged):
+                damaged.append(found)
+            else:
+                records += found
     records.sort(key=lambda found: (found[0], found[1].image_uri))
     return records, damaged
+
+
+def _records_or_damage(taken: tuple[str, list[Entry]], *, is_pixels: bool) -> list[tuple[bytes, Record]] | Damaged:
+    piece, entries = taken
+    try:
+        return _records(piece, entries, is_pixels=is_pixels)
+    except PieceError as error:
+        pieces.mark_bad(error)
+        return Damaged(piece, error.why, is_late=True)
+    except FileNotFoundError:
+        return Damaged(piece, '', is_late=True)
 
 
 class _Spoilt(Exception):

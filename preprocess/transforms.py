@@ -33,6 +33,7 @@ from preprocess.frame_lookup import Sought
 from preprocess.frame_shards import PlacedFrames, Target
 from preprocess.image_formats import ImageError
 from preprocess.lookup import Named, Unnamed, Wanted
+from preprocess.packed import Packed
 from preprocess.pictures import Picture
 from preprocess.pieces import PieceError, PieceWriter
 from preprocess.products import Product, Records
@@ -42,19 +43,22 @@ from preprocess.sets import EmbeddingJob
 from preprocess.shards import Placed
 from preprocess.shelves import Refusal
 from preprocess.steps import ARRIVALS, Arrived, Step, apart, arrival
-from preprocess.stock import KeySlice, Stock
+from preprocess.stock import KeySlice, Stock, read_list
 from preprocess.worker_failures import carried
 
 # Rows that travel together: enough to make the overhead of an element small, few enough to be spread over workers.
 ROWS_PER_BLOCK = 256
+# Rows whose blocks aren't full: so many are held at a time, however finely the pictures are divided.
+_ROWS_WAITING = 1 << 16
 PICTURES_PER_BLOCK = 32
 # Pictures a thread asks the storage about in one go.
 NAMED_AT_A_TIME = 16
 _PLACED, _FRAMES, _FOOTAGE = 'placed', 'frames', 'footage'
 LookedUp: TypeAlias = (
-    beam.pvalue.TaggedOutput[Literal['placed'], tuple[Target, list[Placed | PlacedFrames]]]
+    beam.pvalue.TaggedOutput[Literal['placed'], tuple[Target, Packed[list[Placed | PlacedFrames]]]]
     | beam.pvalue.TaggedOutput[Literal['frames'], WantedFrames]
 )
+RowsOfPictures: TypeAlias = tuple[int, tuple[int, Packed[list[Row]]]]
 RowsOfFootage: TypeAlias = beam.pvalue.TaggedOutput[Literal['footage'], tuple[int, tuple[int, list[Row]]]]
 
 
@@ -69,7 +73,9 @@ class EmbedSets(beam.PTransform):
         job, product = self.job, self.product
         seen, vectors, refusals = (
             begin
-            | f'PiecesOf{what}' >> beam.Create(stock.paths, reshuffle=True)
+            | f'ListsOf{what}' >> beam.Create(stock.lists)
+            | f'PiecesOf{what}' >> beam.ParDo(_NamePieces(job))
+            | f'Spread{what}' >> beam.Reshuffle()
             | f'Read{what}' >> _reading(job, stock)
             for what, stock in (('Index', job.seen), ('Vectors', job.vectors), ('Refusals', job.refusals))
         )
@@ -130,6 +136,14 @@ def _reading(job: EmbeddingJob, stock: Stock) -> beam.PTransform:
     return beam.ParDo(_ReadPiece(job, stock)).with_outputs(ARRIVALS, main='slices')
 
 
+class _NamePieces(Step):
+    """A list of pieces -> their paths."""
+
+    @carried
+    def process(self, listed: str) -> Iterator[str]:
+        yield from read_list(listed)
+
+
 class _ReadPiece(Step):
     """A piece of the store -> slices of its keys; a damaged one is set aside."""
 
@@ -159,14 +173,12 @@ class _ReadRows(Step):
     """CSVs of a set -> blocks of rows, those of one picture or recording under one key."""
 
     @carried
-    def process(
-        self, task: tuple[int, int, tuple[str, ...]]
-    ) -> Iterator[tuple[int, tuple[int, list[Row]]] | RowsOfFootage | Arrived]:
+    def process(self, task: tuple[int, int, tuple[str, ...]]) -> Iterator[RowsOfPictures | RowsOfFootage | Arrived]:
         set_index, number, csvs = task
         one = self._job.sets[set_index]
         buckets: dict[tuple[int, bool], list[Row]] = {}
         rejects: list[Reject] = []
-        read = from_working_dir = 0
+        read = from_working_dir = waiting = 0
         for row in pictures.read_rows(one, csvs):
             read += 1
             if isinstance(row, Reject):
@@ -176,8 +188,14 @@ class _ReadRows(Step):
             bucket = pieces.range_of(shelves.path_key(row.recording), self._job.seen.ranges)
             block = buckets.setdefault((bucket, row.is_footage), [])
             block.append(row)
+            waiting += 1
             if len(block) == ROWS_PER_BLOCK:
+                waiting -= len(block)
                 yield _rows(bucket, set_index, buckets.pop((bucket, row.is_footage)))
+            if waiting == _ROWS_WAITING:
+                waiting = 0
+                yield from (_rows(bucket, set_index, block) for (bucket, _), block in buckets.items())
+                buckets.clear()
             if read % ROWS_PER_BLOCK == 0:
                 self._count(read=ROWS_PER_BLOCK)
                 self._raise_if_interrupted()
@@ -189,10 +207,11 @@ class _ReadRows(Step):
         self._tally.write()
 
 
-def _rows(bucket: int, set_index: int, block: list[Row]) -> tuple[int, tuple[int, list[Row]]] | RowsOfFootage:
+def _rows(bucket: int, set_index: int, block: list[Row]) -> RowsOfPictures | RowsOfFootage:
     """Rows on their way: footage takes another than pictures."""
-    element = bucket, (set_index, block)
-    return beam.pvalue.TaggedOutput(_FOOTAGE, element) if block[0].is_footage else element
+    if block[0].is_footage:
+        return beam.pvalue.TaggedOutput(_FOOTAGE, (bucket, (set_index, block)))
+    return bucket, (set_index, Packed.of(block))
 
 
 class _Name(Step):
@@ -211,10 +230,11 @@ class _Name(Step):
 
     @carried
     def process(
-        self, bucket: tuple[int, Iterable[tuple[int, list[Row]] | KeySlice]]
-    ) -> Iterator[tuple[int, list[Named]] | Arrived]:
+        self, bucket: tuple[int, Iterable[tuple[int, Packed[list[Row]]] | KeySlice]]
+    ) -> Iterator[tuple[int, Packed[list[Named]]] | Arrived]:
         blocks, slices = apart(bucket[1])
-        settled = self._product.settle(((index, row) for index, rows in blocks for row in rows), self._job.sets)
+        found = ((index, row) for index, rows in blocks for row in rows.open())
+        settled = self._product.settle(found, self._job.sets)
         for set_index, rejects in settled.rejects.items():
             yield from self._refused(set_index, rejects)
         for set_index, rows in settled.duplicates.items():
@@ -222,7 +242,9 @@ class _Name(Step):
             yield beam.pvalue.TaggedOutput(ARRIVALS, (set_index, Repeated(rows)))
         yield from self._name(settled.pictures, lookup.known_files(slices))
 
-    def _name(self, found: Sequence[Picture], known: dict[bytes, bytes]) -> Iterator[tuple[int, list[Named]] | Arrived]:
+    def _name(
+        self, found: Sequence[Picture], known: dict[bytes, bytes]
+    ) -> Iterator[tuple[int, Packed[list[Named]]] | Arrived]:
         by_range: dict[int, list[Named]] = {}
         blocks = [found[first : first + NAMED_AT_A_TIME] for first in range(0, len(found), NAMED_AT_A_TIME)]
         for block in self._readers.map(lambda block: lookup.name(block, known), blocks):
@@ -239,7 +261,7 @@ class _Name(Step):
             if self._is_interrupted:
                 self._entries.publish()
                 self._raise_if_interrupted()
-        yield from by_range.items()
+        yield from ((number, Packed.of(named)) for number, named in by_range.items())
 
     @carried
     def finish_bundle(self) -> Iterator[WindowedValue]:
@@ -257,31 +279,31 @@ class _LookUp(Step):
 
     @carried
     def process(
-        self, bucket: tuple[int, Iterable[list[Named] | Sought | KeySlice]]
-    ) -> Iterator[list[Wanted] | LookedUp | Arrived]:
+        self, bucket: tuple[int, Iterable[Packed[list[Named]] | Sought | KeySlice]]
+    ) -> Iterator[Packed[list[Wanted]] | LookedUp | Arrived]:
         found, slices = apart(bucket[1])
-        yield from self._pictures([one for one in found if isinstance(one, list)], slices)
+        yield from self._pictures([one for one in found if isinstance(one, Packed)], slices)
         yield from self._frames([one for one in found if isinstance(one, Sought)], slices)
 
     def _pictures(
-        self, blocks: Sequence[list[Named]], slices: Sequence[KeySlice]
-    ) -> Iterator[list[Wanted] | LookedUp | Arrived]:
-        joined = lookup.join((one for block in blocks for one in block), slices)
+        self, blocks: Sequence[Packed[list[Named]]], slices: Sequence[KeySlice]
+    ) -> Iterator[Packed[list[Wanted]] | LookedUp | Arrived]:
+        joined = lookup.join((one for block in blocks for one in block.open()), slices)
         accepted = sum(len(one.picture.uses) for one in joined.located)
         self._count(accepted=accepted, wanted=len(joined.wanted))
         for target, placed in shards.place(joined.located, self._job.sets).items():
-            yield beam.pvalue.TaggedOutput(_PLACED, (target, placed))
+            yield beam.pvalue.TaggedOutput(_PLACED, (target, Packed.of(placed)))
         for picture, refusal in joined.refused:
             yield from self._turned_away([picture], refusal)
         yield arrival(Sources(from_store=len(joined.located)))
         for first in range(0, len(joined.wanted), PICTURES_PER_BLOCK):
-            yield joined.wanted[first : first + PICTURES_PER_BLOCK]
+            yield Packed.of(joined.wanted[first : first + PICTURES_PER_BLOCK])
 
     def _frames(self, sought: Sequence[Sought], slices: Sequence[KeySlice]) -> Iterator[LookedUp | Arrived]:
         joined = frame_lookup.join(sought, slices)
         for one in joined.placed:
             self._count(frames_placed=len(one.taken))
-            yield beam.pvalue.TaggedOutput(_PLACED, (one.target(self._job.sets), [one]))
+            yield beam.pvalue.TaggedOutput(_PLACED, (one.target(self._job.sets), Packed.of([one])))
         for set_index, refused in joined.refused:
             yield from self._refused_frames(set_index, refused)
         yield arrival(joined.sources)
@@ -318,9 +340,11 @@ class _WriteShard(Step):
         self._product = product
 
     @carried
-    def process(self, shard: tuple[Target, Iterable[list[Placed | PlacedFrames]]]) -> Iterator[tuple[int, Arrival]]:
+    def process(
+        self, shard: tuple[Target, Iterable[Packed[list[Placed | PlacedFrames]]]]
+    ) -> Iterator[tuple[int, Arrival]]:
         (set_index, index), blocks = shard
-        placed = (one for block in blocks for one in block)
+        placed = (one for block in blocks for one in block.open())
         written = self._product.write_shard(self._job.sets[set_index], index, placed)
         if isinstance(written, shards.ShardWritten):
             self._count(written=written.records, bytes_written=written.bytes)

@@ -21,6 +21,8 @@ from preprocess.timelines import OutdatedTimeline
 _FULL = 0.5
 # Rows read at a time from each piece that is merged.
 _ROWS_AT_A_TIME = 64
+# Pieces merged with one another: with so many rows of each, some 130 MB of vectors are in memory.
+_PIECES_AT_A_TIME = 256
 _CLAIM = '.compacting.claim'
 _STAGING = '.writing-compacted'
 
@@ -162,22 +164,28 @@ def _worth_merging(found: Sequence[Piece]) -> list[Piece]:
 
 
 def _merge(chosen: Sequence[Piece], shelf: Shelf, staging: str, done: Compacted) -> None:
-    """Write the rows of some pieces as few, in the order of all their keys."""
+    """Write the rows of some pieces as few, in the order of their keys; those of some hundred pieces at a time."""
     keys = np.concatenate([_keys(piece) for piece in chosen])
-    numbers = np.repeat(np.arange(len(chosen)), [len(piece) for piece in chosen])
-    places = np.concatenate([np.arange(len(piece)) for piece in chosen])
+    numbers = np.repeat(np.arange(len(chosen), dtype=np.int32), [len(piece) for piece in chosen])
+    places = np.concatenate([np.arange(len(piece), dtype=np.int32) for piece in chosen])
     # Stable, so that of equal keys the first piece's by name is kept, the one that readers choose.
     order = np.argsort(keys, kind='stable')
     is_first = np.concatenate([[True], keys[order][1:] != keys[order][:-1]])
     done.duplicates += int(np.count_nonzero(~is_first))
+    kept = order[is_first]
+    # Stable again, so that each group's rows stay in the order of their keys.
+    groups = numbers[kept] // _PIECES_AT_A_TIME
+    kept = kept[np.argsort(groups, kind='stable')]
+    at_a_time = _ROWS_AT_A_TIME * min(len(chosen), _PIECES_AT_A_TIME)
     writer = PieceWriter(shelf, staging=staging)
-    for some in np.array_split(order[is_first], 1 + len(order) // (_ROWS_AT_A_TIME * len(chosen))):
-        for number in np.unique(numbers[some]).tolist():
-            wanted = places[some[numbers[some] == number]].tolist()
-            for place, row in zip(wanted, chosen[number].rows(wanted), strict=True):
-                writer.add(chosen[number].key(place), row.tobytes())
-        if writer.is_full:
-            done.written += writer.publish() is not None
+    for group in np.split(kept, np.cumsum(np.bincount(groups))[:-1]):
+        for some in np.array_split(group, 1 + len(group) // at_a_time):
+            for number in np.unique(numbers[some]).tolist():
+                wanted = places[some[numbers[some] == number]].tolist()
+                for place, row in zip(wanted, chosen[number].rows(wanted), strict=True):
+                    writer.add(chosen[number].key(place), row.tobytes())
+            if writer.is_full:
+                done.written += writer.publish() is not None
     done.written += writer.publish() is not None
 
 

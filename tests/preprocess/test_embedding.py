@@ -215,7 +215,9 @@ def test_small_pieces_and_many_blocks_make_no_difference(hundred, monkeypatch):
     monkeypatch.setattr(pieces, '_GAP_BYTES', 0)
     monkeypatch.setattr(transforms, 'ROWS_PER_BLOCK', 2)
     monkeypatch.setattr(transforms, 'PICTURES_PER_BLOCK', 3)
-    monkeypatch.setattr('preprocess.embedding._ROWS_PER_RANGE', 4)
+    monkeypatch.setattr(transforms, '_ROWS_WAITING', 5)
+    monkeypatch.setattr('preprocess.stock._ROWS_PER_RANGE', 4)
+    monkeypatch.setattr('preprocess.stock._ROWS_PER_BLOCK', 0)
     (second,) = embed(
         config(hundred, shards=3), folder=hundred, existing=Existing.REDO, embedding_store=str(hundred / 'store')
     )
@@ -243,6 +245,8 @@ def test_fewer_shards_than_before_leave_none_of_the_old(folder):
 def test_the_number_of_shards_follows_the_size():
     assert shards.how_many(0, 8192) == shards.how_many(8192, 8192) == 1
     assert shards.how_many(100_000, 8192) == 13
+    # Of small vectors as many as can be ordered in memory.
+    assert shards.how_many(1_000_000, 64) == 10
 
 
 def test_four_parts_of_one_csv_are_the_whole_once_the_folder_is_moved(folder):

@@ -38,6 +38,7 @@ def test_frames_and_what_must_be_decoded_for_them_are_counted(folder, sampling, 
     assert (found.recordings, found.rows, found.frames, found.decoded) == (1, 2, frames, decoded)
     assert found.megapixels == pytest.approx(decoded * footage.WIDTH * footage.HEIGHT / 1e6)
     assert found.seconds == pytest.approx(3.0)
+    assert footage_forecast.bytes_to_read(found) == (folder / 'a.mp4').stat().st_size
 
 
 def test_what_will_be_refused_is_said_by_reason(folder):

@@ -10,7 +10,7 @@ from preprocess.lookup import Located, Named, Unnamed, Wanted
 from preprocess.pictures import Picture
 from preprocess.pieces import PieceError, PieceWriter
 from preprocess.shelves import Refusal
-from preprocess.stock import KeySlice, Stock
+from preprocess.stock import KeySlice, Stock, how_many_ranges, read_list, write_lists
 
 
 def key(number: int) -> bytes:
@@ -84,11 +84,17 @@ def stock(tmp_path) -> Stock:
         writer.add(key(number), key(number + 100))
     piece = writer.publish()
     assert piece
-    return Stock(shelves.index(str(tmp_path)), (piece.path,), 5, with_rows=True)
+    lists = write_lists(str(tmp_path / 'lists'), [piece.path])
+    return Stock(shelves.index(str(tmp_path)), lists, 5, with_rows=True)
+
+
+def only_piece(stock: Stock) -> str:
+    [path] = [path for one in stock.lists for path in read_list(one)]
+    return path
 
 
 def test_a_stock_is_read_in_slices_by_range(stock):
-    slices = list(stock.read(stock.paths[0]))
+    slices = list(stock.read(only_piece(stock)))
     assert [number for number, _ in slices] == [0, 1, 2, 3, 4]
     assert all(pieces.range_of(one, 5) == number for number, some in slices for _, one in some)
     known = lookup.known_files(some for _, some in slices)
@@ -96,17 +102,44 @@ def test_a_stock_is_read_in_slices_by_range(stock):
 
 
 def test_slices_without_rows_say_where_they_begin(stock):
-    bare = Stock(stock.shelf, stock.paths, 5, with_rows=False)
-    piece = pieces.open_piece(stock.paths[0])
-    for _, some in bare.read(stock.paths[0]):
+    bare = Stock(stock.shelf, stock.lists, 5, with_rows=False)
+    piece = pieces.open_piece(only_piece(stock))
+    for _, some in bare.read(only_piece(stock)):
         assert some.rows == b''
         assert all(piece.key(some.first + number) == one for number, one in some)
 
 
 def test_a_stock_of_another_shelf_is_damage(stock, tmp_path):
-    other = Stock(shelves.vectors(str(tmp_path), 'k', 8), stock.paths, 5, with_rows=False)
+    other = Stock(shelves.vectors(str(tmp_path), 'k', 8), stock.lists, 5, with_rows=False)
     with pytest.raises(PieceError):
-        list(other.read(stock.paths[0]))
+        list(other.read(only_piece(stock)))
+
+
+def test_many_pieces_are_named_in_several_lists_and_none_in_none(tmp_path):
+    paths = [f'gs://bucket/store/index/{number}.piece' for number in range(2001)]
+    lists = write_lists(str(tmp_path), paths)
+    assert [len(read_list(one)) for one in lists] == [1000, 1000, 1]
+    assert [path for one in lists for path in read_list(one)] == paths
+    assert write_lists(str(tmp_path), []) == ()
+
+
+@pytest.mark.parametrize(
+    ('rows', 'keys', 'ranges'),
+    [
+        # Small runs: about a thousand rows each.
+        (0, 0, 1),
+        (10_000, 0, 10),
+        # Large ones: as many rows to a range as leaves 64 for each other one.
+        (1_000_000, 0, 126),
+        (100_000_000, 0, 1251),
+        (10_000_000_000, 0, 12_501),
+        # A large store and few rows: some ten thousand keys each.
+        (10, 100_000_000, 1526),
+        (10**12, 10**12, 1 << 14),
+    ],
+)
+def test_keys_are_cut_into_ranges_that_one_worker_can_hold(rows, keys, ranges):
+    assert how_many_ranges(rows, keys) == ranges
 
 
 def test_newcomers_are_the_pieces_that_came_after_the_listing(stock):

@@ -164,6 +164,16 @@ def test_compact_fills_pieces_to_their_size_and_leaves_full_ones(folder, monkeyp
     assert vectors(folder) == {key(number): [float(number)] * 4 for number in range(40)}
 
 
+def test_compact_holds_a_few_pieces_at_a_time_and_still_drops_what_is_twice(folder, monkeypatch):
+    monkeypatch.setattr(upkeep, '_PIECES_AT_A_TIME', 2)
+    for numbers in ((0, 9), (5, 6), (1, 7, 8)):
+        write(folder, numbers)
+    done = upkeep.compact(str(folder), grace_s=0)
+    # Of ten contents in six pieces four were there twice.
+    assert (done.merged, done.written, done.duplicates) == (6, 1, 4)
+    assert vectors(folder) == {key(number): [float(number)] * 4 for number in range(10)}
+
+
 def test_a_writer_beside_compact_loses_nothing(folder, monkeypatch):
     merge = upkeep._merge
 
