@@ -154,13 +154,22 @@ def test_a_dry_run_tells_what_a_run_will_take_and_writes_nothing(finished: Finis
     (tmp_path / 'pictures').symlink_to(finished.pictures)
     (finished.pictures / 'star' / 'empty.jpg').touch()
     try:
-        told = run(tmp_path, *finished.flags, '--dry_run', '--max_reject_fraction', '0.5').printed.splitlines()
+        cloud = '--cloud', '--num_workers', '4', '--train_machine_type', 'n2-standard-4'
+        told = run(tmp_path, *finished.flags, *cloud, '--dry_run', '--max_reject_fraction', '0.5').printed.splitlines()
     finally:
         (finished.pictures / 'star' / 'empty.jpg').unlink()
     assert not (tmp_path / 'out').exists()
     assert sum('1 to be rejected (1 empty-file)' in line for line in told) == 1
-    assert [line.split()[0] for line in told] == ['train', 'eval', 'embedding', 'training', 'in']
-    assert told[2].startswith(f'embedding {ALL} pictures at ')
+    here, there = told[:5], told[5:]
+    assert [line.split()[0] for line in here] == ['train', 'eval', 'embedding', 'training', 'in']
+    assert here[2].startswith(f'embedding {ALL} pictures at ')
+    assert there[0] == (
+        f'cloud     4 x n2-standard-8, 32 vCPUs, us-central1: {ALL + 1:,} rows, {ALL:,} pictures to embed, 0 in the '
+        'store already'
+    )
+    assert [line.split()[0] for line in there[1:7]] == ['moves', 'time', 'cost', 'keeping', 'training', 'in']
+    assert ' on n2-standard-4, 5 min of it until it is up: $0.' in there[5]
+    assert {line.split()[0] for line in there[7:]} == {'assumed'}
 
 
 def pictures_in(home: Path) -> list[Path]:
