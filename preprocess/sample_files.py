@@ -65,7 +65,8 @@ def table(samples: Sequence[Sample], labels: Sequence[str], *, sides: Sequence[s
     names = [*labels, *([UNLABELLED] if any(label == UNLABELLED for label, _ in counts) else [])]
     by_side = Counter(sample.side for sample in samples)
     lines = [_summed(name, [counts[name, side] for side in sides]) for name in names]
-    lines.append(_summed('pictures', [by_side[side] for side in sides]))
+    unit = 'rows' if any(sample.row.is_footage for sample in samples) else 'pictures'
+    lines.append(_summed(unit, [by_side[side] for side in sides]))
     text = aligned(['class', *map(printable, sides), 'total'], lines)
     by_group = _group_table(samples, names) if {*sides} <= {*SIDES} else ''
     return f'{text}\n\n{by_group}' if by_group else text
