@@ -85,7 +85,7 @@ def test_what_is_no_model_is_refused(tmp_path, model):
         export.main([str(tmp_path / 'torn'), '--format', 'tf1'])
 
 
-@pytest.mark.parametrize('words', [['--format', 'onnx'], [], ['--format', 'tf1', '--output', '{model}']])
+@pytest.mark.parametrize('words', [['--format', 'coreml'], [], ['--format', 'tf1', '--output', '{model}']])
 def test_an_unknown_form_or_the_models_own_place_is_a_usage_error(model, words):
     with pytest.raises(UsageError):
         export.main([model, *(word.format(model=model) for word in words)])
