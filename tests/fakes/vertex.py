@@ -71,10 +71,12 @@ class FakeVertex(JobServer):
     # Models and endpoints.
 
     def _upload_model(self, request: Request, place: str) -> Answer:
-        name = f'{place}/models/{next(self._ids)}'
-        more = {'versionId': '1', 'createTime': _AT, 'supportedDeploymentResourcesTypes': ['DEDICATED_RESOURCES']}
+        parent = request.json().get('parentModel')
+        name = parent or f'{place}/models/{next(self._ids)}'
+        version = str(int(self._of(self.models, name)['versionId']) + 1) if parent else '1'
+        more = {'versionId': version, 'createTime': _AT, 'supportedDeploymentResourcesTypes': ['DEDICATED_RESOURCES']}
         self.models[name] = {**request.json()['model'], 'name': name, **more}
-        return self._done(place, 'UploadModelResponse', {'model': name, 'modelVersionId': '1'})
+        return self._done(place, 'UploadModelResponse', {'model': name, 'modelVersionId': version})
 
     def _create_endpoint(self, request: Request, place: str) -> Answer:
         name = f'{place}/endpoints/{next(self._ids)}'
