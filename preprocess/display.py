@@ -98,4 +98,5 @@ class Display:
     def _show(self, counts: Counter[str]) -> None:
         phase = _PHASES[self._phase]
         done, failed, total = (sum(counts[name] for name in names) for names in (phase.done, phase.failed, phase.total))
-        self._shown.update(done, failed=failed, total=total or None)
+        # What one worker has done, another may not have reported as there to be done.
+        self._shown.update(done, failed=failed, total=max(total, done) or None)

@@ -36,7 +36,7 @@ from preprocess.display import Display
 from preprocess.embedder import Hands
 from preprocess.encoders import EncoderSpec
 from preprocess.engines import Engine
-from preprocess.failures import RunFailed
+from preprocess.failures import InputError, RunFailed
 from preprocess.job_notes import JobNote
 from preprocess.manifest import EncoderInfo, Manifest
 from preprocess.manning import Manning, processes_here
@@ -61,6 +61,7 @@ _log = logging.getLogger(__name__)
 LOG = 'log.txt'
 # Frames a second that footage is taken to have before it is looked at, and keyframes.
 _FRAMES_A_SECOND = {'every_frame': 30.0, 'keyframes': 0.5}
+_ANOTHER_STORE = 'name another folder by --embedding_store'
 # A store that loses pieces again and again is on a disk that is dying.
 _MOST_LOOKS = 4
 
@@ -110,6 +111,7 @@ def embed_sets(
     beam_args = means.dataflow.beam_args if means.dataflow else beam_args
     jobs.check(beam_args)
     store = _store(sets, embedding)
+    check_store(store)
     spec = encoder_choice.settle(sets, embedding, store=store, beam_args=beam_args)
     with Progress('checking the inputs'):
         key = spec.key()
@@ -130,9 +132,10 @@ def embed_sets(
         missing = [
             one
             for one in inputs
-            if one.config.name.stem in made_there or not _is_there(one, existing, retry=embedding.retry_rejected)
+            if one.config.name.stem in made_there or not _is_there(one, store, existing, retry=embedding.retry_rejected)
         ]
         if missing:
+            make_store(store)
             held.enter_context(work_folders([one.config.name for one in missing], store))
             with jobs.importing_beam():
                 encoder = kept_encoders.in_store(
@@ -159,13 +162,14 @@ def claim(name: SetName, *, doing: str) -> Claim:
     return Claim(files.join(name.directory, f'.{name.stem}.claim'), doing=doing)
 
 
-def _is_there(inputs: Inputs, existing: Existing, *, retry: bool) -> bool:
+def _is_there(inputs: Inputs, store: str, existing: Existing, *, retry: bool) -> bool:
     if existing is Existing.REDO:
         return False
     manifest = preflight.find_complete(inputs, replace=existing is Existing.REPLACE)
     if manifest is None or (retry and (manifest.rows.rejected or manifest.examples.rejected_frames)):
         return False
     publishing.remove_leftovers(inputs.config.name, manifest)
+    _clear([inputs.config.name], store)
     written = manifest.examples.written
     say(f'{inputs.config.output_path}: {written:,} records are there already (--overwrite redoes them)')
     return True
@@ -190,6 +194,21 @@ def _clear(names: Sequence[SetName], store: str) -> None:
 
 def _store(sets: Sequence[SetConfig], embedding: EmbeddingConfig) -> str:
     return files.absolute(embedding.embedding_store or files.join(sets[0].name.directory, STORE))
+
+
+def check_store(store: str) -> None:
+    """Refuse a file, before anything is done."""
+    if not files.is_dir(store) and files.exists(store):
+        raise InputError('the store is to be a folder, and this is a file', where=store, do=_ANOTHER_STORE)
+
+
+def make_store(store: str) -> None:
+    """Make the folder, or say that it can't be."""
+    try:
+        files.make_dirs(store)
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise InputError(f'the store can not be made: {why}', where=store, do=_ANOTHER_STORE) from error
 
 
 @dataclass(frozen=True)
@@ -362,8 +381,9 @@ def _name_damage(outcomes: Sequence[Outcome]) -> None:
 
 
 def _run(job: EmbeddingJob, product: Product, beam_args: Sequence[str]) -> None:
-    decoders_here = f', {job.manning.hands().decoders} decoders beside it; {jobs.describe(beam_args)}'
-    _announce(job, f'on {_device()}', decoders_here)
+    count = job.manning.hands().decoders
+    beside = f', {count} decoder{"" if count == 1 else "s"} beside it; {jobs.describe(beam_args)}'
+    _announce(job, f'on {_device()}', beside)
     with Display(job.tallies) as display:
         log = log_files.for_workers(job.sets[0].path(LOG))
         jobs.run(_wired(job, product), beam_args, look=display.look, log=log)

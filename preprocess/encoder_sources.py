@@ -178,6 +178,8 @@ def find_source(name: str, weights: str | None) -> Source:
     if name in APPLICATIONS:
         return ApplicationSource(name, _checked_weights(weights))
     if weights is not None:
+        if difflib.get_close_matches(name, APPLICATIONS, n=1, cutoff=0.85):
+            raise UsageError(f'unknown encoder {name!r}', where='--encoder', do=_choices(name))
         raise UsageError(
             f'{name} brings its own weights',
             where='--encoder_weights',

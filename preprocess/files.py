@@ -23,6 +23,7 @@ from preprocess.objects import ObjectFiles
 from preprocess.s3_files import S3Service
 
 _SCHEME = re.compile(r'([A-Za-z][A-Za-z0-9+.-]*)://')
+_ONE_SLASH = re.compile(r'(gs|s3):/?(?!/)')
 _MAGIC = re.compile(r'[*?[]')
 _PIECE_BYTES = 1 << 20
 _AT_ONCE = 8
@@ -56,15 +57,15 @@ _STORAGES: dict[str, Storage] = {
 class UnknownStorage(InputError, OSError):
     """A path on a kind of storage that isn't known here: an input error, and an OSError like every failed access."""
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, do: str = '') -> None:
         known = ', '.join(f'{scheme}://' for scheme in _STORAGES)
-        super().__init__(
-            f'no storage is known for {_scheme(uri)}://', where=uri, do=f'use one of those that are known: {known}'
-        )
+        what = 'that is no address: two slashes are missing' if do else f'no storage is known for {_scheme(uri)}://'
+        super().__init__(what, where=uri, do=do or f'use one of those that are known: {known}')
         self.errno, self.strerror, self.filename = errno.EPROTONOSUPPORT, self.what, uri
+        self._mistyped = do
 
     def __reduce__(self) -> tuple[object, ...]:
-        return UnknownStorage, (self.where,)
+        return UnknownStorage, (self.where, self._mistyped)
 
 
 def is_remote(uri: str) -> bool:
@@ -221,6 +222,8 @@ def sha256(uri: str) -> str:
 def _scheme(uri: str) -> str:
     # Asked for every row: the search for '://' spares most of them the pattern.
     found = _SCHEME.match(uri) if '://' in uri else None
+    if not found and uri.startswith(('gs:', 's3:')) and (mistyped := _ONE_SLASH.match(uri)):
+        raise UnknownStorage(uri, f'write {mistyped[1]}://{uri[mistyped.end() :]}')
     return found[1].lower() if found else 'file'
 
 

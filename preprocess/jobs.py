@@ -75,6 +75,7 @@ def is_local(beam_args: Sequence[str]) -> bool:
 def check(beam_args: Sequence[str]) -> None:
     """Refuse a runner there isn't, and a job server that doesn't answer, before anything is done."""
     if is_local(beam_args):
+        _check_workers(beam_args)
         return
     from apache_beam.options.pipeline_options import PipelineOptions, PortableOptions, StandardOptions
 
@@ -87,6 +88,15 @@ def check(beam_args: Sequence[str]) -> None:
         raise UsageError(f'there is no runner {name}', where='--runner', do=f'{hint}leave it out to run locally')
     if endpoint := options.view_as(PortableOptions).job_endpoint:
         _check_endpoint(endpoint)
+
+
+def _check_workers(beam_args: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument('--direct_num_workers', type=int, default=1)
+    count = parser.parse_known_args(list(beam_args))[0].direct_num_workers
+    if count < 0:
+        flag = '--direct_num_workers'
+        raise UsageError(f'there can not be {count} workers', where=flag, do='give 1 or more, or 0 for one a core')
 
 
 def _check_endpoint(endpoint: str) -> None:

@@ -80,6 +80,8 @@ class EmbeddingConfig:
                 where='--max_reject_fraction',
                 do='give 0.05 for five of a hundred rows',
             )
+        if self.embedding_store == '':
+            raise UsageError('no folder is named', where='--embedding_store', do='name one, or leave it out')
         for flag, count in (('--decoders', self.decoders), ('--network_threads', self.network_threads)):
             if count is not None and count < 1:
                 raise UsageError(f'{flag} must be 1 or more, got {count}', where=flag, do='leave it out')

@@ -56,6 +56,13 @@ def test_looking_up_is_followed_by_embedding_and_writing(tmp_path, shown):
     ]
 
 
+def test_no_more_is_done_than_there_is_when_a_worker_reports_late(tmp_path, shown):
+    with Display(str(tmp_path)) as one:
+        report(str(tmp_path), read=300, accepted=261, wanted=300, written=300)
+        one.look(False)
+    assert shown[-2:] == [('writing', 300, 0, 300), ('writing', 'over')]
+
+
 def test_of_footage_the_files_are_shown_then_the_frames(tmp_path, shown):
     tallies = str(tmp_path)
     with Display(tallies) as one:

@@ -17,6 +17,7 @@ from preprocess.failures import InputError, Interrupted, RunFailed, TooManyRejec
 from preprocess.options import EmbeddingConfig
 from preprocess.record_sets import find_records
 from preprocess.set_names import Part
+from preprocess.sets import staging_folder
 from tests.preprocess.fakes import FAKE, FakeEngine, draw, model_dir, picture
 from tests.preprocess.runs import (
     config,
@@ -298,6 +299,17 @@ def test_what_is_there_already_is_kept_with_one_line(folder, capsys):
     assert CountingEngine.loaded == 0
     assert manifest.rows.accepted == 30
     assert capsys.readouterr().err == (f'{folder}/out/train: 30 records are there already (--overwrite redoes them)\n')
+
+
+def test_what_a_kill_at_the_very_end_left_is_cleared_away_by_the_same_command(folder, capsys):
+    embed(config(folder), folder=folder)
+    left = [folder / 'out' / '.train.work', Path(staging_folder(f'{folder}/out/embeddings', config(folder).name))]
+    for one in left:
+        one.mkdir(parents=True)
+        (one / 'torn').write_bytes(b'')
+    embed(config(folder), folder=folder)
+    assert 'there already' in capsys.readouterr().err
+    assert [one for one in left if one.exists()] == []
 
 
 def test_other_settings_are_refused_with_what_changed(folder):

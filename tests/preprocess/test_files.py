@@ -233,6 +233,13 @@ def test_a_storage_that_is_not_known_is_an_input_error_and_an_os_error() -> None
     assert caught.value.where == caught.value.filename == 'ftp://host/a.jpg'
 
 
+@pytest.mark.parametrize(('mistyped', 'meant'), [('gs:/bucket/a', 'gs://bucket/a'), ('s3:bucket/a', 's3://bucket/a')])
+def test_an_address_with_a_slash_too_few_is_not_taken_for_a_folder(mistyped: str, meant: str) -> None:
+    with pytest.raises(files.InputError) as caught:
+        files.absolute(mistyped)
+    assert (caught.value.where, caught.value.do) == (mistyped, f'write {meant}')
+
+
 def test_listing_goes_in_order_of_the_whole_paths_and_below_when_asked(tmp_path: Path) -> None:
     for path in ('a/z', 'a.txt', 'a-b/x', 'b/.hidden'):
         (tmp_path / path).parent.mkdir(exist_ok=True)

@@ -22,6 +22,11 @@ def test_runners_beam_knows_are_taken(name: str) -> None:
     jobs.check([f'--runner={name}'])
 
 
+def test_fewer_workers_than_none_are_an_error_of_usage() -> None:
+    with pytest.raises(UsageError, match='there can not be -1 workers'):
+        jobs.check(['--direct_num_workers=-1', '--direct_running_mode=multi_processing'])
+
+
 def test_a_job_server_that_does_not_answer_is_named() -> None:
     with socket.socket() as taken:
         taken.bind(('127.0.0.1', 0))

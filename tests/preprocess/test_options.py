@@ -74,6 +74,7 @@ def test_every_flag_arrives_where_it_belongs():
         '--max_reject_fraction=-0.1',
         '--verbosity=loud',
         '--output_path=out/',
+        '--embedding_store=',
         '--output_path=out/tr*in',
         '--output_path=out/.train',
         '--output_path=a,b',
