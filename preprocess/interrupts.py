@@ -29,4 +29,4 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
     if _requested.is_set():
         os._exit(130)
     _requested.set()
-    os.write(2, b'stopping after the current piece; once more to stop at once\n')
+    os.write(2, b'stopping after what is under way; once more to stop at once\n')
