@@ -8,6 +8,7 @@ import os
 import statistics
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -86,7 +87,7 @@ def _ours(examples: data.ExampleSet) -> Callable[[int], None]:
 
 
 def _bare(examples: data.ExampleSet) -> Callable[[int], None]:
-    """Nothing but the arithmetic of a step, the batches cut beforehand."""
+    """Nothing but the arithmetic of the steps, compiled, on tensors in memory whose batches were cut beforehand."""
     spec = HeadSpec(VECTOR_SIZE, CLASSES)
     weights = [tf.Variable(weight) for weight in heads.initial_weights(spec, 0)]
     slots = [(tf.Variable(tf.zeros_like(w)), tf.Variable(tf.zeros_like(w))) for w in weights]
@@ -95,7 +96,6 @@ def _bare(examples: data.ExampleSet) -> Callable[[int], None]:
     embeddings = tf.reshape(examples.values[:rows], [-1, BATCH, VECTOR_SIZE])
     targets = tf.reshape(examples.targets[:rows], [-1, BATCH])
 
-    @tf.function
     def step(x: tf.Tensor, y: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             logits = heads.logits(spec, weights, x, mode=Mode(drop=lambda values, _: tf.nn.dropout(values, 0.5)))
@@ -115,10 +115,17 @@ def _bare(examples: data.ExampleSet) -> Callable[[int], None]:
             )
         return loss
 
-    def train(steps: int) -> None:
-        for number in range(steps):
+    @tf.function
+    def stretch(first: tf.Tensor) -> tf.Tensor:
+        loss = tf.constant(0.0)
+        for number in tf.range(first, first + STRETCH):
             at = number % len(embeddings)
-            loss = step(embeddings[at], targets[at], tf.constant(number + 1.0))
+            loss = step(embeddings[at], targets[at], tf.cast(number + 1, tf.float32))
+        return loss
+
+    def train(steps: int) -> None:
+        for first in range(0, steps, STRETCH):
+            loss = stretch(tf.constant(first))
         loss.numpy()
 
     return train
@@ -169,14 +176,19 @@ def _whole_run(paths: dict[str, str], scratch: Path, steps: int) -> dict[str, fl
     result = training.train(config)
     whole_s = time.perf_counter() - begun
     (train_x, train_y), (eval_x, eval_y) = (_arrays(paths[side]) for side in ('train', 'eval'))
-    begun = time.perf_counter()
-    regression = LogisticRegression(max_iter=200).fit(train_x, train_y)
+    for iterations in (5, 10, 15, 20, 30, 50, 100, 200):
+        begun = time.perf_counter()
+        with warnings.catch_warnings(action='ignore'):  # it is stopped before it would end by itself
+            regression = LogisticRegression(max_iter=iterations).fit(train_x, train_y)
+        regression_s = time.perf_counter() - begun
+        if regression.score(eval_x, eval_y) >= result.chosen.eval.accuracy:
+            break
     return {
         'whole training, s': whole_s,
         'reading the training records, s': reading_s,
         'reading / whole': reading_s / whole_s,
         'accuracy': result.chosen.eval.accuracy,
-        'scikit-learn LogisticRegression, s': time.perf_counter() - begun,
+        'scikit-learn LogisticRegression to the same accuracy, s': regression_s,
         'its accuracy': float(regression.score(eval_x, eval_y)),
     }
 

@@ -34,9 +34,9 @@ class Clocked:
 done: list[tuple[float, float, int]] = []
 
 
-def load(encoder: CompiledEncoder) -> Engine:
+def load(encoder: CompiledEncoder, **settings: int) -> Engine:
     """The engine, clocked."""
-    return Clocked(load_engine(encoder))
+    return Clocked(load_engine(encoder, **settings))
 
 
 def main(csv: str, labels: str, out: str, settings: str) -> None:
