@@ -273,7 +273,10 @@ def _told(sequence: FrameSequence, labelled: int, session: Session, config: Rang
     stride = config.counting.stride
     held = sum(-(-int(piece.stop or 0) // stride) + (-int(piece.start) // stride) for piece in pieces)
     missing = f'warning: {held - labelled:,} that its ranges hold are not there: ' if held > labelled else ''
-    return f'{missing}{sequence.sheet}{camera}: {count}'
+    # A few are lost now and then; most of them are not there where the rate is another.
+    rate = float(session.rules.fps)
+    doubt = f'; were there {rate:.6g} frames of each second? --fps says another rate' if held > 2 * labelled else ''
+    return f'{missing}{sequence.sheet}{camera}: {count}{doubt}'
 
 
 def _check_rate(sheets: Sequence[Sheet], config: RangesConfig) -> None:

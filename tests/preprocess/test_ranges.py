@@ -267,6 +267,8 @@ def test_frames_that_ranges_hold_and_nobody_extracted_are_counted(
     assert said in capsys.readouterr().err
     main([*argv, '--frames', frames_of(tmp_path, range(1, 46)), '--stride', '2'])
     assert 'warning: 2 that its ranges hold are not there' in capsys.readouterr().err
+    main([*argv, '--frames', frames_of(tmp_path, range(1, 46)), '--fps', '3'])
+    assert 'labelled; were there 3 frames of each second? --fps says another rate' in capsys.readouterr().err
 
 
 def test_the_background_gets_a_label_where_one_is_given(tmp_path: Path) -> None:
