@@ -67,7 +67,7 @@ def form_scores(directory: str, format_: str, pixels: np.ndarray) -> np.ndarray:
     return answer['scores']
 
 
-@pytest.mark.parametrize('format_', FORMATS)
+@pytest.mark.parametrize('format_', ['litert', 'openvino', pytest.param('onnx', marks=pytest.mark.slow)])
 def test_a_form_gives_the_models_scores_and_says_how_to_feed_it(model, tmp_path, at_once, format_):
     if format_ == 'onnx':
         pytest.importorskip('tf2onnx', reason='the extra `onnx` is not installed')
@@ -101,7 +101,7 @@ def test_litert_says_its_shapes_and_types_itself(model, tmp_path, at_once):
     assert (given['shape'].tolist(), given['dtype']) == ([1, 3], np.float32)
 
 
-@pytest.mark.parametrize('format_', ['litert', 'openvino'])
+@pytest.mark.parametrize('format_', ['litert', pytest.param('openvino', marks=pytest.mark.slow)])
 def test_in_int8_the_pictures_keep_their_labels(model, tmp_path, at_once, format_):
     pictures = save_pictures(tmp_path / 'pictures', 100)
     words = ['--format', format_, '--precision', 'int8', '--calibration_pictures', pictures]
@@ -203,6 +203,7 @@ def test_a_model_that_looks_at_windows_has_no_such_form(tmp_path):
         export.main([model, '--format', 'litert'])
 
 
+@pytest.mark.slow
 def test_a_conversion_that_fails_in_its_process_is_told_in_three_lines(tmp_path):
     request = {'format': 'litert', 'model': str(tmp_path / 'none'), 'directory': str(tmp_path), 'pixels': None}
     with pytest.raises(RunFailed, match='converting ended with exit code 1'):
