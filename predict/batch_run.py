@@ -21,6 +21,7 @@ from preprocess.embedding import Machinery, Making
 from preprocess.failures import Failure, InputError, RunFailed, TooManyRejects, UsageError
 from preprocess.job_notes import JobNote
 from preprocess.labels import Labels
+from preprocess.manning import processes_here
 from preprocess.options import SetConfig
 from preprocess.preflight import Inputs
 from preprocess.progress import Progress, say
@@ -156,6 +157,11 @@ class _Batch:
             model = self.model.in_store(store)
             with jobs.importing_beam():
                 encoder = model.take_apart(store, staging=staging_folder(store, name), head=head)
+            product = self._product(head)
+            if jobs.is_local(beam_args) and processes_here(beam_args) == 1:
+                # The worker is this process: what takes seconds is told before rows are counted.
+                with Progress('loading the head'):
+                    product.scorer.load()
             making = Making(
                 [inputs],
                 self.config.embedding(self.view.sampling, self.view.preparation),
@@ -164,7 +170,7 @@ class _Batch:
                 machinery,
                 self.config.overwrite,
                 beam_args,
-                self._product(head),
+                product,
             )
             _, ((_, outcome),) = making.make(under_way)
         record = RunRecord.read(self.layout.path(self.layout.record))

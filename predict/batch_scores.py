@@ -20,6 +20,7 @@ from predict import along, segment_files
 from predict.along import Found, FrameRow, Rows, Score
 from predict.description import Windowing
 from predict.footage import Sampled
+from predict.head_file import HeadGraph
 from predict.segments import Track
 from preprocess import files, frame_shards, pieces, quiet
 from preprocess.footage import Floats, Taken
@@ -46,7 +47,7 @@ class Scorer:
 
     def load(self) -> Score:
         """The head in this process."""
-        return _loaded(self.head)
+        return _loaded(self.head, len(self.labels))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -217,9 +218,6 @@ def _frame_row(record: Record, taken: TimedTaken, job: SetJob) -> FrameRow:
 
 
 @lru_cache(maxsize=2)
-def _loaded(head: str) -> Score:
+def _loaded(head: str, labels: int) -> Score:
     with quiet.loading():
-        # TensorFlow takes seconds to load.
-        from predict.head_graph import HeadGraph
-
-        return HeadGraph.read(head).load()
+        return HeadGraph.read(head).load(labels, where=head)

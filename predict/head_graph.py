@@ -4,57 +4,19 @@ The encoder may be a hundred megabytes and minutes of computing, the head is a f
 more. What is cut out are the model's own operations, so the scores are the model's own.
 """
 
-import json
-import struct
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Iterable
 
-import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
-from numpy.typing import NDArray
 from tensorflow.core.protobuf import saved_model_pb2
 
+from predict.head_file import HeadGraph
 from preprocess import files
 from preprocess.failures import InputError
 
-Scores: TypeAlias = NDArray[np.float32]
-Rows: TypeAlias = 'NDArray[np.float32 | np.uint8]'
 # A model of single frames without an encoder between has its head in `pixels` alone.
 _SIGNATURES = ('classify', 'pixels')
 _TAG = 'serve'
-_LENGTH = struct.Struct('<I')
-
-
-@dataclass(frozen=True)
-class HeadGraph:
-    """A graph of constants, and the names of its input and its scores."""
-
-    graph: bytes
-    rows: str
-    scores: str
-
-    def write(self, path: str) -> None:
-        """Write it as one file: the names, then the graph."""
-        names = json.dumps([self.rows, self.scores]).encode()
-        files.write_atomic(path, _LENGTH.pack(len(names)) + names + self.graph)
-
-    @classmethod
-    def read(cls, path: str) -> 'HeadGraph':
-        """What `write` wrote."""
-        data = files.read_bytes(path)
-        end = _LENGTH.size + _LENGTH.unpack_from(data)[0]
-        rows, scores = json.loads(data[_LENGTH.size : end])
-        return cls(data[end:], rows, scores)
-
-    def load(self) -> Callable[[Rows], Scores]:
-        """The head as a function; any thread may call it."""
-        graph_def = tf.compat.v1.GraphDef.FromString(self.graph)
-        with tf.Graph().as_default() as graph:
-            tf.graph_util.import_graph_def(graph_def, name='')
-        run: Callable[[Rows], Scores] = tf.compat.v1.Session(graph=graph).make_callable(self.scores, [self.rows])
-        return run
 
 
 def cut_out(model_dir: str) -> HeadGraph:

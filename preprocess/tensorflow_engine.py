@@ -1,4 +1,4 @@
-"""The encoder's frozen graph in TensorFlow, by the C interface of its library wherever that is found.
+"""A frozen graph in TensorFlow, by the C interface of its library wherever that is found: an encoder's, or a head's.
 
 The Python package takes 3 s and 250 MB to import, and its sessions hold the graph once more than this one does.
 """
@@ -8,6 +8,7 @@ import importlib.util
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,8 @@ from preprocess.streams import Streams
 
 Pixels = NDArray[np.uint8]
 Vectors = NDArray[np.float32]
-Run = Callable[[Pixels], Vectors]
+Rows = NDArray[np.uint8 | np.float32]
+Run = Callable[[Rows], Vectors]
 
 _BFLOAT16 = 'auto_mixed_precision_onednn_bfloat16'
 # What a graph goes through when it is loaded. Naming what makes a processor fast leaves out the rest, which copy it.
@@ -31,16 +33,31 @@ _LIBRARIES = ('libtensorflow_cc.so.2', 'libtensorflow_cc.2.dylib')
 _Pointer = ctypes.c_void_p
 
 
+@dataclass(frozen=True)
+class Ends:
+    """Where a graph begins and ends: its input, its output, how wide that is; and which file it is from."""
+
+    takes: str
+    gives: str
+    width: int
+    where: str
+
+
 def load(encoder: CompiledEncoder, streams: Streams) -> Run:
     """The graph as it is, or turned to bfloat16 where that is worth it while it is loaded."""
     graph = files.read_bytes(encoder.graph_path)
     config = session_config(encoder.precision, streams, has_gpus=processor.gpus() > 0)
-    # The Python package knows where the libraries of a GPU are.
-    library = None if processor.gpus() else _library()
-    run = _through_python(graph, config) if library is None else _Session(library, graph, config, encoder).run
+    run = load_graph(graph, config, Ends(PIXELS, VECTORS, encoder.vector_size, encoder.graph_path))
     # The first batch prepares the graph; one picture is enough for that.
     run(np.zeros((1, *encoder.input_shape), np.uint8))
     return run
+
+
+def load_graph(graph: bytes, config: bytes, ends: Ends) -> Run:
+    """A graph of constants as a function of its input."""
+    # The Python package knows where the libraries of a GPU are.
+    library = None if processor.gpus() else _library()
+    return _through_python(graph, config, ends) if library is None else _Session(library, graph, config, ends).run
 
 
 def session_config(precision: str, streams: Streams, *, has_gpus: bool) -> bytes:
@@ -81,7 +98,7 @@ def _varint(value: int) -> bytes:
     return bytes([*out, value])
 
 
-def _through_python(graph: bytes, config: bytes) -> Run:
+def _through_python(graph: bytes, config: bytes, ends: Ends) -> Run:
     """A session of the Python package, which is everywhere and slower to come."""
     import tensorflow as tf
 
@@ -89,7 +106,7 @@ def _through_python(graph: bytes, config: bytes) -> Run:
     with tf.Graph().as_default() as imported:
         tf.graph_util.import_graph_def(graph_def, name='')
     session = tf.compat.v1.Session(graph=imported, config=tf.compat.v1.ConfigProto.FromString(config))
-    run: Run = session.make_callable(VECTORS, [PIXELS])
+    run: Run = session.make_callable(ends.gives, [ends.takes])
     return run
 
 
@@ -142,10 +159,9 @@ _FUNCTIONS = {
 class _Session:
     """A graph in a session; any thread may run it."""
 
-    def __init__(self, library: ctypes.CDLL, graph: bytes, config: bytes, encoder: CompiledEncoder) -> None:
+    def __init__(self, library: ctypes.CDLL, graph: bytes, config: bytes, ends: Ends) -> None:
         self._library = library
-        self._where = encoder.graph_path
-        self._vector_size = encoder.vector_size
+        self._ends = ends
         options = library.TF_NewSessionOptions()
         try:
             with self._status() as status, _threads_of_its_own():
@@ -156,17 +172,17 @@ class _Session:
         with self._status() as status:
             library.TF_ExtendGraph(self._session, graph, len(graph), status)
 
-    def run(self, pixels: Pixels) -> Vectors:
+    def run(self, rows: Rows) -> Vectors:
         """One batch."""
         library = self._library
-        taken = self._tensor(pixels)
+        taken = self._tensor(rows)
         given = (_Pointer * 1)()
         try:
             with self._status() as status:
                 library.TF_Run(
                     *(self._session, None),
-                    *(_names(PIXELS), (_Pointer * 1)(taken), 1),
-                    *(_names(VECTORS), given, 1),
+                    *(_names(self._ends.takes), (_Pointer * 1)(taken), 1),
+                    *(_names(self._ends.gives), given, 1),
                     *(None, 0, None, status),
                 )
             return self._vectors(given[0])
@@ -174,17 +190,18 @@ class _Session:
             library.TF_DeleteTensor(taken)
             library.TF_DeleteTensor(given[0])
 
-    def _tensor(self, pixels: Pixels) -> int:
-        shape = (ctypes.c_int64 * pixels.ndim)(*pixels.shape)
-        tensor: int = self._library.TF_AllocateTensor(_UINT8, shape, pixels.ndim, pixels.nbytes)
-        room = (ctypes.c_uint8 * pixels.nbytes).from_address(self._library.TF_TensorData(tensor))
-        np.ctypeslib.as_array(room).reshape(pixels.shape)[:] = pixels
+    def _tensor(self, rows: Rows) -> int:
+        kind = _UINT8 if rows.dtype == np.uint8 else _FLOAT
+        shape = (ctypes.c_int64 * rows.ndim)(*rows.shape)
+        tensor: int = self._library.TF_AllocateTensor(kind, shape, rows.ndim, rows.nbytes)
+        room = (ctypes.c_uint8 * rows.nbytes).from_address(self._library.TF_TensorData(tensor))
+        np.ctypeslib.as_array(room).view(rows.dtype).reshape(rows.shape)[:] = rows
         return tensor
 
     def _vectors(self, tensor: int | None) -> Vectors:
-        count = self._library.TF_Dim(tensor, 0)
-        numbers = (ctypes.c_float * (count * self._vector_size)).from_address(self._library.TF_TensorData(tensor))
-        return np.ctypeslib.as_array(numbers).reshape(count, self._vector_size).copy()
+        count, width = self._library.TF_Dim(tensor, 0), self._ends.width
+        numbers = (ctypes.c_float * (count * width)).from_address(self._library.TF_TensorData(tensor))
+        return np.ctypeslib.as_array(numbers).reshape(count, width).copy()
 
     @contextmanager
     def _status(self) -> Iterator[int]:
@@ -194,8 +211,8 @@ class _Session:
             if self._library.TF_GetCode(status) != _OK:
                 said = self._library.TF_Message(status).decode(errors='replace')
                 raise RunFailed(
-                    f'TensorFlow can not run the encoder: {" ".join(said.split())[:300]}',
-                    where=self._where,
+                    f'TensorFlow can not run the graph: {" ".join(said.split())[:300]}',
+                    where=self._ends.where,
                     do='see whether there is memory left; else delete its directory and embed the pictures again',
                 )
         finally:

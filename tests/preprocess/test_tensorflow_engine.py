@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from preprocess import files, tensorflow_engine
-from preprocess.compiled import CompiledEncoder
+from preprocess.compiled import PIXELS, VECTORS, CompiledEncoder
 from preprocess.encoders import EncoderSpec, compile_encoder
 from preprocess.failures import RunFailed
 from preprocess.streams import Streams
@@ -57,7 +57,8 @@ def test_the_library_gives_the_bits_of_the_python_package(mini: CompiledEncoder)
     assert library_is_used()
     streams = Streams(2)
     config = tensorflow_engine.session_config('float32', streams, has_gpus=False)
-    through_python = tensorflow_engine._through_python(files.read_bytes(mini.graph_path), config)
+    ends = tensorflow_engine.Ends(PIXELS, VECTORS, mini.vector_size, mini.graph_path)
+    through_python = tensorflow_engine._through_python(files.read_bytes(mini.graph_path), config, ends)
     by_library = tensorflow_engine.load(mini, streams)
     pixels = pictures(8)
     assert np.array_equal(by_library(pixels), through_python(pixels))
@@ -73,7 +74,7 @@ def test_batches_at_the_same_time_do_not_meet(mini: CompiledEncoder):
 
 def test_what_the_library_refuses_is_told_in_its_words(mini: CompiledEncoder):
     run = tensorflow_engine.load(mini, Streams(1))
-    with pytest.raises(RunFailed, match='can not run the encoder: .*96') as caught:
+    with pytest.raises(RunFailed, match='can not run the graph: .*96') as caught:
         run(np.zeros((8, 50, 96, 3), np.uint8))
     assert caught.value.where == mini.graph_path
 
