@@ -29,7 +29,7 @@ class Overheads:
     # benchmarks/million.py: reading CSVs, each by one worker.
     csv_row_s: float = 0.00003
     # What travels for a row of 60 letters, packed and encoded, is written and read; and with what the store has of it.
-    new_row_shuffle_bytes: float = 2 * 178.0
+    new_row_shuffle_bytes: float = 2 * 144.0
     known_row_shuffle_bytes: float = 2 * 182.0
     # What an object store gives a worker: not measured; the vendor's own figures are higher.
     bytes_per_s: float = 100e6

@@ -253,15 +253,17 @@ class _Name(Step):
                 if isinstance(one, Unnamed):
                     yield from self._turned_away([one.picture], one.refusal)
                     continue
-                by_range.setdefault(pieces.range_of(one.key, self._job.vectors.ranges), []).append(one)
                 if one.new_entry:
                     self._entries.add(one.new_entry, one.key)
+                # Noted, it would only be carried along: a third of what travels of a new picture.
+                named = one._replace(new_entry=None)
+                by_range.setdefault(pieces.range_of(one.key, self._job.vectors.ranges), []).append(named)
             if self._entries.is_due:
                 self._entries.publish()
             if self._is_interrupted:
                 self._entries.publish()
                 self._raise_if_interrupted()
-        yield from ((number, Packed.of(named)) for number, named in by_range.items())
+        yield from ((number, Packed.of(some)) for number, some in by_range.items())
 
     @carried
     def finish_bundle(self) -> Iterator[WindowedValue]:
