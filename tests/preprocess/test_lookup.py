@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import pickle
 
 import pytest
 
@@ -121,6 +122,13 @@ def test_many_pieces_are_named_in_several_lists_and_none_in_none(tmp_path):
     assert [len(read_list(one)) for one in lists] == [1000, 1000, 1]
     assert [path for one in lists for path in read_list(one)] == paths
     assert write_lists(str(tmp_path), []) == ()
+
+
+def test_a_job_carries_no_names_of_pieces(tmp_path):
+    paths = [f'gs://bucket/store/index/{number}.piece' for number in range(2001)]
+    stock = Stock(shelves.index('gs://bucket/store'), write_lists(str(tmp_path), paths), 5, with_rows=True)
+    assert b'/2000.piece' not in pickle.dumps(stock)
+    assert b'/2000.piece' in pickle.dumps(paths)
 
 
 @pytest.mark.parametrize(
