@@ -1,8 +1,7 @@
 """The embedding job on Dataflow: noted, submitted once, waited for or left; one that is under way is found again."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from preprocess import (
     cloud_jobs,
@@ -20,13 +19,11 @@ from preprocess.dataflow_config import DEFAULT_MAX_WORKERS, DataflowConfig
 from preprocess.dataflow_jobs import CANCELLED, DONE, DataflowJobs, Job
 from preprocess.failures import InputError, Interrupted
 from preprocess.job_notes import JobNote
+from preprocess.jobs import Build
 from preprocess.preflight import Inputs
 from preprocess.progress import Progress, say
 from preprocess.set_names import SetName
 from preprocess.sets import EmbeddingJob, work_folder
-
-if TYPE_CHECKING:
-    from apache_beam import Pipeline
 
 
 @dataclass(frozen=True)
@@ -41,9 +38,7 @@ class Dataflow:
         """What Beam is told of it."""
         return self.config.beam_args()
 
-    def run(
-        self, job: EmbeddingJob, build: 'Callable[[Pipeline], object]', *, under_way: JobNote | None, attempt: int
-    ) -> None:
+    def run(self, job: EmbeddingJob, build: Build, *, under_way: JobNote | None, attempt: int) -> None:
         """See a job to its end: the one that is under way, or a new one; LeftToRun where nobody is to wait for it."""
         note = under_way or self._submit(job, build, attempt)
         jobs, job_id = _jobs(note), str(note.id)
@@ -58,7 +53,7 @@ class Dataflow:
             job_notes.forget(one.name for one in job.sets)
             raise dataflow_watch.failure(ended, said, console=console)
 
-    def _submit(self, job: EmbeddingJob, build: 'Callable[[Pipeline], object]', attempt: int) -> JobNote:
+    def _submit(self, job: EmbeddingJob, build: Build, attempt: int) -> JobNote:
         if interrupts.requested():
             raise Interrupted('interrupted', where='before the Dataflow job', do='run the same command again')
         config = self.config if not attempt else _renamed(self.config, attempt)

@@ -195,14 +195,19 @@ def handed_on(found: argparse.Namespace) -> list[str]:
     return [*given, *(f'--labels={label}' for label in found.labels or ())]
 
 
-def from_flags(found: argparse.Namespace, beam_args: Sequence[str], *, output_dir: str) -> DataflowConfig:
-    """The job that flags ask for; its files lie below the output, where whoever may write that may write them."""
+def from_flags(
+    found: argparse.Namespace, beam_args: Sequence[str], *, output_dir: str, about: str | None = None
+) -> DataflowConfig:
+    """The job that flags ask for; its files lie below the output, where whoever may write that may write them.
+
+    `about` is what it is named after: the output, unless several jobs share that.
+    """
     check_on_bucket('the output directory', output_dir)
     below = files.join(output_dir, STAGING)
     workers = found.num_workers
     return DataflowConfig(
         place=cloud_place.find(found.project, found.region),
-        job_name=cloud_place.job_name(found.job_name, output_dir),
+        job_name=cloud_place.job_name(found.job_name, about or output_dir),
         staging_location=found.staging_location or files.join(below, 'staging'),
         temp_location=found.temp_location or files.join(below, 'temp'),
         num_workers=workers,

@@ -2,22 +2,18 @@
 
 import logging
 import tempfile
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from preprocess import worker_package
 from preprocess.dataflow_config import DataflowConfig
 from preprocess.failures import Failure, InputError, RunFailed
+from preprocess.jobs import Build
 from preprocess.worker_package import Needs
-
-if TYPE_CHECKING:
-    from apache_beam import Pipeline
 
 _log = logging.getLogger(__name__)
 _TAKEN = 409
 
 
-def submit(build: 'Callable[[Pipeline], object]', config: DataflowConfig, *, needs: Needs) -> str:
+def submit(build: Build, config: DataflowConfig, *, needs: Needs) -> str:
     """The id of the job that runs what `build` wires; workers get this code and what it `needs`."""
     from google.api_core.exceptions import GoogleAPICallError
 
@@ -46,7 +42,7 @@ def submit(build: 'Callable[[Pipeline], object]', config: DataflowConfig, *, nee
             ) from error
 
 
-def _run(build: 'Callable[[Pipeline], object]', beam_args: list[str]) -> str:
+def _run(build: Build, beam_args: list[str]) -> str:
     from apache_beam import Pipeline
     from apache_beam.options.pipeline_options import PipelineOptions
 

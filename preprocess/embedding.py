@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 from preprocess import (
     dataflow,
@@ -38,6 +37,7 @@ from preprocess.encoders import EncoderSpec
 from preprocess.engines import Engine
 from preprocess.failures import InputError, RunFailed
 from preprocess.job_notes import JobNote
+from preprocess.jobs import Build
 from preprocess.manifest import EncoderInfo, Manifest
 from preprocess.manning import Manning, processes_here
 from preprocess.options import STORE, EmbeddingConfig, SetConfig
@@ -53,9 +53,6 @@ from preprocess.sets import EmbeddingJob, SetJob, staging_folder, work_folder
 from preprocess.stock import Stock, how_many_ranges, write_lists
 from preprocess.video_children import ReaderApart
 from preprocess.video_reader import VideoReader
-
-if TYPE_CHECKING:
-    from apache_beam import Pipeline
 
 _log = logging.getLogger(__name__)
 LOG = 'log.txt'
@@ -397,15 +394,11 @@ def _announce(job: EmbeddingJob, where: str, more: str = '') -> None:
     )
 
 
-def _wired(job: EmbeddingJob, product: Product) -> 'Callable[[Pipeline], object]':
+def _wired(job: EmbeddingJob, product: Product) -> Build:
     """The job as a pipeline of Beam's."""
+    from preprocess import transforms
 
-    def wire(pipeline: 'Pipeline') -> object:
-        from preprocess import transforms
-
-        return pipeline | transforms.EmbedSets(job, product)
-
-    return wire
+    return lambda pipeline: pipeline | transforms.EmbedSets(job, product)
 
 
 def _device() -> str:

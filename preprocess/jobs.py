@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import preprocess
 from preprocess import command, interrupts, worker_failures
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from apache_beam.runners.runner import PipelineRunner
 
 _log = logging.getLogger(__name__)
+# What wires a job into a pipeline.
+Build: TypeAlias = 'Callable[[Pipeline], object]'
 LOOK_EVERY_S = 0.5
 # The runner notices the end of a worker it talks to within 3 s; one that ended before that it awaits for ever.
 LOST_WORKER_AFTER_S = 15.0
@@ -34,7 +36,7 @@ _LOCAL = (None, 'DirectRunner', 'FnApiRunner')
 
 
 def run(
-    build: 'Callable[[Pipeline], object]',
+    build: Build,
     beam_args: Sequence[str],
     *,
     look: Callable[[bool], None],
@@ -130,7 +132,7 @@ def describe(beam_args: Sequence[str]) -> str:
 class _Job:
     """The runner's blocking call in a thread of its own, so that somebody is left to watch it."""
 
-    def __init__(self, build: 'Callable[[Pipeline], object]', beam_args: Sequence[str], log: str) -> None:
+    def __init__(self, build: Build, beam_args: Sequence[str], log: str) -> None:
         self._build = build
         self._beam_args = list(beam_args)
         self._log_path = log

@@ -40,7 +40,9 @@ def _on_dataflow(
     """The same on Dataflow, once all is known to be there that it needs."""
     records, directory = config.records, config.records.name.directory
     dataflow_config.check_on_bucket('--output_path', records.output_path)
-    cloud = dataflow_config.from_flags(found, beam_args, output_dir=directory)
+    # Parts of a set are embedded side by side.
+    about = f'{records.name.stem}-{files.name(directory)}'
+    cloud = dataflow_config.from_flags(found, beam_args, output_dir=directory, about=about)
     asked = cloud_checks.Embedding(
         encoder=config.embedding.spec_for(is_here=False),
         store=config.embedding.embedding_store or files.join(directory, options.STORE),

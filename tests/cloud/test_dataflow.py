@@ -14,10 +14,21 @@ from pathlib import Path
 import pytest
 from apache_beam.portability.api import beam_runner_api_pb2
 
-from preprocess import cloud_jobs, dataflow_submission, dataflow_watch, demo, files, interrupts, job_notes, log_files
+from preprocess import (
+    cloud_jobs,
+    dataflow_config,
+    dataflow_submission,
+    dataflow_watch,
+    demo,
+    files,
+    interrupts,
+    job_notes,
+    log_files,
+    tally,
+)
 from preprocess import run as command
 from preprocess.cloud_place import CloudPlace
-from preprocess.dataflow_jobs import DataflowJobs
+from preprocess.dataflow_jobs import DataflowJobs, Job
 from preprocess.failures import Failure, InputError, Interrupted, RunFailed
 from preprocess.manifest import Manifest
 from preprocess.set_names import SetName
@@ -282,6 +293,15 @@ def leave(world: World) -> None:
     assert command.main(words(world, '--no_wait')) == 0
 
 
+def config_of(world: World) -> dataflow_config.DataflowConfig:
+    return dataflow_config.DataflowConfig(
+        place=CloudPlace('a-project', 'europe-west1'),
+        job_name='a-job',
+        staging_location=f'{world.home}/staging',
+        temp_location=f'{world.home}/temp',
+    )
+
+
 def name_of(world: World) -> SetName:
     return SetName(f'{world.home}/out', 'train')
 
@@ -404,7 +424,10 @@ def test_a_network_that_is_away_for_a_while_is_waited_for(
     leave(world)
     asked = world.dataflow.requests.total()
     world.dataflow.jobs[0].states = [dataflow.RUNNING] * 20 + [dataflow.FAILED]
-    away = lambda method, path: '/messages' not in path and asked + 10 < world.dataflow.requests.total() < asked + 60  # noqa: E731
+
+    def away(method: str, path: str) -> bool:
+        return '/messages' not in path and asked + 10 < world.dataflow.requests.total() < asked + 60
+
     with world.dataflow.failing(1.0, 'reset', '503', where=away):
         failure = failure_of(world)
     assert failure.what.startswith('the Dataflow job ended as FAILED')
@@ -412,7 +435,7 @@ def test_a_network_that_is_away_for_a_while_is_waited_for(
 
 
 def test_without_runner_words_other_runners_get_the_flags_that_are_ours_now(tmp_path: Path) -> None:
-    from preprocess import dataflow_config, options
+    from preprocess import options
     from preprocess.command import FlagParser
 
     parser = FlagParser('x', 'y')
@@ -422,6 +445,29 @@ def test_without_runner_words_other_runners_get_the_flags_that_are_ours_now(tmp_
     assert (rest, dataflow_config.is_asked_for(found, rest)) == ([], False)
     assert dataflow_config.handed_on(found) == ['--num_workers=3', '--temp_location=t', '--labels=a=b']
     assert dataflow_config.is_asked_for(found, ['--runner', 'DataflowRunner'])
+
+
+def test_who_waits_sees_how_far_the_workers_are(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(tally, 'REMOTELY_EVERY_S', 1e-9)
+    world.dataflow.next_states = [dataflow.QUEUED, dataflow.RUNNING, dataflow.RUNNING, dataflow.DONE]
+    job_id = dataflow_submission.submit(None, config_of(world), needs=())
+    jobs = DataflowJobs(CloudPlace('a-project', 'europe-west1'), endpoint=world.dataflow.endpoint)
+    tallies = f'{world.home}/tallies'
+    asked = world.dataflow.requests.total()
+
+    def work(job: str) -> Job:
+        if world.dataflow.requests.total() > asked + 2:
+            files.write_atomic(f'{tallies}/one.json', json.dumps({'read': 40, 'named': 30, 'rejected': 2}).encode())
+        return DataflowJobs.get(jobs, job)
+
+    monkeypatch.setattr(jobs, 'get', work)
+    with caplog.at_level('INFO'):
+        job, _ = dataflow_watch.until_over(jobs, job_id, tallies)
+    assert job.state == 'DONE'
+    said = ' '.join(record.getMessage() for record in caplog.records)
+    assert 'waiting for workers: ' in said and 'looking up: 30 of 40 pictures' in said
 
 
 class Talkative(FakeServer):
