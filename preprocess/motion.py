@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if outcome.was_complete:
         print('complete already: neither recordings nor flags have changed')
     print(motion_table.of(outcome.result))
-    for note in outcome.notes:
+    for note in (*outcome.notes, *motion_table.warnings(outcome.result)):
         say(note)
     print('\n'.join(['', *outcome.files]))
     if line := motion_table.next_command(outcome.result, config):

@@ -22,16 +22,26 @@ def next_command(result: MotionResult, config: MotionConfig) -> str | None:
     kinds = {one.kind for one in result.recordings}
     if kinds == {'signal'}:
         return None
-    if 'video' not in kinds:
-        return 'the same command with --as_video, for heads that look at windows (lstm, convlstm)'
+    are_stills = 'video' not in kinds
+    if are_stills and _preparation(config):
+        return 'the same command with --as_video: its video is prepared as the frames were for the signal'
     sides = [side for side in SIDES if any(_has(each, side) for each in result.recordings)]
     words = ['python', 'pipeline.py']
     for side in sides:
         words += [f'--{side}_input_path', files.join(result.directory, motion_rows.set_file(side))]
-    words += ['--input_dict', files.join(result.directory, 'dict.txt'), '--output_dir', 'out', '--every_frame']
+    words += ['--input_dict', files.join(result.directory, 'dict.txt'), '--output_dir', 'out']
+    words += [] if are_stills else ['--every_frame']
     words += [] if config.as_video else _preparation(config)
     words += ['--encoder', 'pixels:120x160:gray', '--head', 'convlstm', '--class_weights', 'balanced']
     return shlex.join(words)
+
+
+def warnings(result: MotionResult) -> Iterator[str]:
+    """Parts of recordings of which no frame has a label: too short for a clip before it and the frames looked ahead."""
+    for recording, side, *counts in _sides(result):
+        unlabelled, frames = counts[len(result.label_names) :]
+        if unlabelled == frames:
+            yield f'warning: no frame of the {side} part of {recording} has a label: it has {frames:,} frames'
 
 
 def _has(one: Moved, side: str) -> bool:

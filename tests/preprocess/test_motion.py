@@ -366,11 +366,18 @@ def test_the_command_prints_what_there_is(tank: Path, tmp_path: Path, capsys: py
     assert lines[3] == ['recording', 'set', 'rest', 'burst', 'no', 'label', 'frames']
     assert lines[4][:2] == ['tank', 'train'] and lines[4][-1] == '125'
     assert lines[-3] == [f'{tmp_path}/m/motion.json']
-    assert lines[-1][:6] == ['next', 'the', 'same', 'command', 'with', '--as_video,']
+    # Frames say which they are: heads of windows learn from them as they are.
+    assert lines[-1][:4] == ['next', 'python', 'pipeline.py', '--train_input_path']
+    assert lines[-1][-4:] == ['--head', 'convlstm', '--class_weights', 'balanced'] and '--every_frame' not in lines[-1]
     assert 'tank: 1 other files among the frames, left out: notes.txt' in printed.err
 
     motion.main(words)
     assert capsys.readouterr().out.startswith('complete already: neither recordings nor flags have changed\n')
+
+    motion.main([*words, '--size', '32x24'])
+    assert '--as_video: its video is prepared' in capsys.readouterr().out
+    motion.main([*words, '--n', '40'])
+    assert 'warning: no frame of the train part of tank has a label: it has 125 frames' in capsys.readouterr().err
 
 
 def test_the_command_that_comes_next_prepares_frames_as_they_were(
