@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from predict import batch_options, batch_run, batch_trial
 from predict.batch_options import BatchConfig
-from preprocess import cloud_checks, command, dataflow_config, files
+from preprocess import cloud_checks, command, dataflow_config, files, quotes
 from preprocess.cloud_jobs import LeftToRun
 from preprocess.dataflow import Dataflow
 from preprocess.embedding import LOG, Machinery
@@ -17,7 +17,8 @@ def main(argv: Sequence[str] | None = None, *, machinery: Machinery | None = Non
     found, beam_args = command.parse_with_beam(batch_options.parser(), argv)
     config = batch_options.from_flags(found)
     if config.dry_run:
-        print('\n'.join(batch_trial.dry_run(config, machinery=machinery)))
+        asked = quotes.from_flags(found, beam_args) if dataflow_config.is_asked_for(found, beam_args) else None
+        print('\n'.join(batch_trial.dry_run(config, machinery=machinery, asked=asked)))
         return 0
     if dataflow_config.is_asked_for(found, beam_args):
         machinery = _on_dataflow(config, found, beam_args, machinery or Machinery())

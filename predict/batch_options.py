@@ -7,7 +7,7 @@ from predict import videos
 from predict.answers import UNSURE
 from predict.batch_layout import Layout
 from predict.segments import Rule
-from preprocess import dataflow_config, files
+from preprocess import dataflow_config, files, quotes
 from preprocess.command import FlagParser
 from preprocess.failures import UsageError
 from preprocess.options import DEFAULT_MAX_REJECT_FRACTION, STORE, VERBOSITIES, EmbeddingConfig
@@ -118,6 +118,7 @@ def parser() -> FlagParser:
     )
     dataflow_config.add_worker_flags(flags)
     dataflow_config.add_flags(flags)
+    quotes.add_flags(flags.add_argument_group('what --dry_run reckons with for the cloud'))
     flags.add_argument(
         '--verbosity', type=str.upper, choices=VERBOSITIES, default='INFO', help='what log.txt holds (default INFO)'
     )

@@ -7,17 +7,21 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from predict import batch_run
 from predict.batch_inputs import Named
 from predict.batch_options import BatchConfig
-from preprocess import command, files, forecast, rows
+from preprocess import command, files, forecast, kept_vectors, quotes, rows
 from preprocess.compiled import CompiledEncoder
+from preprocess.costs import Workload
 from preprocess.embedding import LOG, Machinery
 from preprocess.failures import InputError, TooManyRejects
+from preprocess.forecast import Pace
 from preprocess.options import STORE
 from preprocess.pieces import KEY_BYTES
+from preprocess.processor import usable_cores
 from preprocess.progress import Progress, duration, say, unsaid
 from preprocess.rows import Reject, Row
 
@@ -68,8 +72,8 @@ class _Count:
         return f'{read:,} rows: {", ".join(parts)}' + (f', {reasons}' if reasons else '')
 
 
-def dry_run(config: BatchConfig, *, machinery: Machinery | None = None) -> list[str]:
-    """Check the model and every row, answer a few, and say what the whole run will take."""
+def dry_run(config: BatchConfig, *, machinery: Machinery | None = None, asked: quotes.Asked | None = None) -> list[str]:
+    """Check the model and every row, answer a few, and say what the whole run will take, here or as a job asked for."""
     with tempfile.TemporaryDirectory(prefix='headlight-dry-run-') as scratch:
         command.log_to(files.join(scratch, LOG), verbosity=config.verbosity)
         count = _counted(config, scratch)
@@ -92,7 +96,13 @@ def dry_run(config: BatchConfig, *, machinery: Machinery | None = None) -> list[
                 if not files.exists(files.join(scratch, 'trial.run.json')):
                     raise
                 lines.append(f'trial: {failure.what}')
-        return [*lines, *_forecast(count, scratch, overhead_s=time.monotonic() - begun)]
+        overhead_s = time.monotonic() - begun
+        encoder = _encoder(scratch)
+        pace = forecast.pace_of(encoder, [row.uri for row in count.tried]) if encoder and count.tried else None
+        lines += _forecast(count, pace, overhead_s=overhead_s)
+        if asked and encoder and pace:
+            lines += quotes.lines(_workload(count, pace, encoder, config.store), asked)
+        return lines
 
 
 def _counted(config: BatchConfig, scratch: str) -> _Count:
@@ -129,13 +139,32 @@ def _tried(count: _Count) -> Iterator[str]:
         yield files.absolute(row.recording) + (f'#t=0,{_SECONDS}' if is_whole else row.uri[len(row.recording) :])
 
 
-def _forecast(count: _Count, scratch: str, *, overhead_s: float) -> Iterator[str]:
+def _encoder(scratch: str) -> CompiledEncoder | None:
+    """The one that the trial used."""
     store = files.join(scratch, STORE)
     kept = [one.uri for one in files.list_dir(store, recursive=True) if one.uri.endswith('/encoder.json')]
-    pace = None
-    if kept and count.tried:
-        encoder = CompiledEncoder.load(files.parent(kept[0]))
-        pace = forecast.pace_of(encoder, [row.uri for row in count.tried])
+    return CompiledEncoder.load(files.parent(kept[0])) if kept else None
+
+
+def _workload(count: _Count, pace: Pace, encoder: CompiledEncoder, store: str) -> Workload:
+    """What a job has to do, going by the files of some rows."""
+    found = []
+    for row in count.some:
+        # What isn't there is answered with its reason.
+        with suppress(OSError):
+            found.append(files.stat(row.uri))
+    known = kept_vectors.count(found, store, encoder) / max(len(found), 1)
+    return Workload(
+        rows=count.pictures + count.footage + count.unreadable.total(),
+        pictures=count.pictures,
+        in_store=round(known * count.pictures),
+        picture_bytes=sum(one.size for one in found) / max(len(found), 1),
+        seconds_per_picture=usable_cores() / pace.per_second,
+        vector_bytes=pace.vector_bytes,
+    )
+
+
+def _forecast(count: _Count, pace: Pace | None, *, overhead_s: float) -> Iterator[str]:
     if pace:
         seconds = count.pictures / pace.per_second
         megabytes = count.pictures * (pace.vector_bytes + KEY_BYTES) / 1e6

@@ -329,3 +329,21 @@ def test_object_storage_holds_model_pictures_and_predictions(tiny_model: str, gc
         ('gs://bucket/shots/blue.jpg', 'blue'),
         ('gs://bucket/shots/red.jpg', 'red'),
     ]
+
+
+def test_a_dry_run_for_the_cloud_says_what_a_job_will_take_and_submits_none(
+    tmp_path: Path, shots: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, out = other_head(tmp_path / 'model'), tmp_path / 'out' / 'p'
+    assert run(model, out, f'--input_path={shots}') == 0
+    (shots / 'new.png').write_bytes(noise_bytes(99, form='PNG'))
+    before = sorted((tmp_path / 'out').rglob('*'))
+    capsys.readouterr()
+    assert run(model, out, f'--input_path={shots}', '--dry_run', '--cloud', '--num_workers=2') == 0
+    told = capsys.readouterr().out.splitlines()
+    there = next(number for number, line in enumerate(told) if line.startswith('cloud '))
+    assert told[there] == (
+        'cloud     2 x n2-standard-8, 16 vCPUs, us-central1: 11 rows, 1 pictures to embed, 10 in the store already'
+    )
+    assert [line.split()[0] for line in told[there + 1 : there + 5]] == ['moves', 'time', 'cost', 'keeping']
+    assert sorted((tmp_path / 'out').rglob('*')) == before
