@@ -36,9 +36,9 @@ def test_windows_of_extracted_frames_are_learnt_from(tmp_path: Path) -> None:
     (tmp_path / 'sheets').mkdir()
     for subject in range(1, 8):
         lines = ['label,start,stop', *extract(tmp_path, subject)]
-        (tmp_path / 'sheets' / f'P{subject}.csv').write_text('\n'.join(lines))
+        (tmp_path / 'sheets' / f'S{subject}.csv').write_text('\n'.join(lines))
     words = ['--frames', f'{tmp_path}/frames/S{{subject}}C{{camera}}/S{{subject}}C{{camera}}{{frame:06}}.png']
-    sides = ['--split', 'train=P1-P5,eval=P6,test=P7', '--fps', str(RATE)]
+    sides = ['--split', 'train=S1-S5,eval=S6,test=S7', '--fps', str(RATE)]
     assert ranges.main([f'{tmp_path}/sheets', '--output_dir', f'{tmp_path}/labels', *words, *sides]) == 0
 
     head = ('--head', 'lstm', '--window', '4', '--hidden_units', '32', '--learning_rate', '0.005', '--max_steps', '300')
