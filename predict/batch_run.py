@@ -16,7 +16,7 @@ from predict.batch_record import RunRecord
 from predict.batch_results import Publication
 from predict.batch_scores import Scorer
 from predict.footage import View
-from preprocess import dataflow, embedding, files, jobs, preflight, settings
+from preprocess import dataflow, embedding, files, jobs, preflight, settings, shelves
 from preprocess.embedding import Machinery, Making
 from preprocess.failures import Failure, InputError, RunFailed, TooManyRejects, UsageError
 from preprocess.job_notes import JobNote
@@ -151,6 +151,8 @@ class _Batch:
     ) -> RunRecord:
         """Run the job."""
         name, store = self.layout.set_name, self.config.store
+        shelves.check_place(store)
+        shelves.make_place(store)
         # Named by the model: a worker that knows the head of this path must not take another's for it.
         head = files.absolute(files.join(work_folder(name), f'head-{self.model.digest[:16]}'))
         with embedding.work_folders([name], store):

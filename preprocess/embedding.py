@@ -35,7 +35,7 @@ from preprocess.display import Display
 from preprocess.embedder import Hands
 from preprocess.encoders import EncoderSpec
 from preprocess.engines import Engine
-from preprocess.failures import InputError, RunFailed
+from preprocess.failures import RunFailed
 from preprocess.job_notes import JobNote
 from preprocess.jobs import Build
 from preprocess.manifest import EncoderInfo, Manifest
@@ -58,7 +58,6 @@ _log = logging.getLogger(__name__)
 LOG = 'log.txt'
 # Frames a second that footage is taken to have before it is looked at, and keyframes.
 _FRAMES_A_SECOND = {'every_frame': 30.0, 'keyframes': 0.5}
-_ANOTHER_STORE = 'name another folder by --embedding_store'
 # A store that loses pieces again and again is on a disk that is dying.
 _MOST_LOOKS = 4
 
@@ -108,7 +107,7 @@ def embed_sets(
     beam_args = means.dataflow.beam_args if means.dataflow else beam_args
     jobs.check(beam_args)
     store = _store(sets, embedding)
-    check_store(store)
+    shelves.check_place(store)
     spec = encoder_choice.settle(sets, embedding, store=store, beam_args=beam_args)
     with Progress('checking the inputs'):
         key = spec.key()
@@ -132,7 +131,7 @@ def embed_sets(
             if one.config.name.stem in made_there or not _is_there(one, store, existing, retry=embedding.retry_rejected)
         ]
         if missing:
-            make_store(store)
+            shelves.make_place(store)
             held.enter_context(work_folders([one.config.name for one in missing], store))
             with jobs.importing_beam():
                 encoder = kept_encoders.in_store(
@@ -191,21 +190,6 @@ def _clear(names: Sequence[SetName], store: str) -> None:
 
 def _store(sets: Sequence[SetConfig], embedding: EmbeddingConfig) -> str:
     return files.absolute(embedding.embedding_store or files.join(sets[0].name.directory, STORE))
-
-
-def check_store(store: str) -> None:
-    """Refuse a file, before anything is done."""
-    if not files.is_dir(store) and files.exists(store):
-        raise InputError('the store is to be a folder, and this is a file', where=store, do=_ANOTHER_STORE)
-
-
-def make_store(store: str) -> None:
-    """Make the folder, or say that it can't be."""
-    try:
-        files.make_dirs(store)
-    except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise InputError(f'the store can not be made: {why}', where=store, do=_ANOTHER_STORE) from error
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from preprocess import files
+from preprocess.failures import InputError
 from preprocess.files import FileStat
 from preprocess.pieces import KEY_BYTES, Shelf
 
@@ -22,6 +23,7 @@ INDEX = 'index'
 REJECTS = 'rejects'
 ENCODER = 'encoder'
 _HASH_BYTES = 8
+_ANOTHER = 'name another folder by --embedding_store'
 _REJECT_BYTES = 512
 
 
@@ -31,6 +33,21 @@ class Refusal(NamedTuple):
     stage: str
     reason: str
     message: str
+
+
+def check_place(store: str) -> None:
+    """Refuse a file, before anything is done."""
+    if not files.is_dir(store) and files.exists(store):
+        raise InputError('the store is to be a folder, and this is a file', where=store, do=_ANOTHER)
+
+
+def make_place(store: str) -> None:
+    """Make the folder, or say that it can't be."""
+    try:
+        files.make_dirs(store)
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise InputError(f'the store can not be made: {why}', where=store, do=_ANOTHER) from error
 
 
 def index(store: str) -> Shelf:
