@@ -171,6 +171,7 @@ def test_several_labels_hold_from_the_threshold_on(several_labels_model: str, co
     assert [one['label'] for one in found['top']][0] == 'red'
 
 
+@pytest.mark.slow
 def test_two_worker_processes_answer_as_one_does(tiny_model: str, tmp_path: Path, shots: Path) -> None:
     assert run(tiny_model, tmp_path / 'one' / 'p', f'--input_path={shots}') == 0
     words = [f'--input_path={shots}', f'--embedding_store={tmp_path}/fresh', *batches.TWO_PROCESSES]
@@ -178,6 +179,7 @@ def test_two_worker_processes_answer_as_one_does(tiny_model: str, tmp_path: Path
     assert lines(tmp_path / 'two' / 'p') == lines(tmp_path / 'one' / 'p')
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_where_it_was_and_leaves_nothing_behind(
     tiny_model: str, tmp_path: Path, shots: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -307,6 +309,7 @@ def test_a_row_the_runner_loses_is_noticed(
     assert not list((coloured / 'out').glob('p*'))
 
 
+@pytest.mark.slow
 def test_the_child_that_takes_a_model_apart_answers_as_here(
     tiny_model: str, coloured: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

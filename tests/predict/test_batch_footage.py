@@ -93,6 +93,7 @@ def test_windows_are_those_of_predict_local(windows_model: str, clips: Path) -> 
     assert_as_local(windows_model, clips / 'out' / 'p', clips / 'local', 'clip.mp4')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('kind', ['convlstm', 'cnn'])
 def test_heads_that_look_at_the_frames_themselves_see_those_of_predict_local(kind: str, clips: Path) -> None:
     spec = {
