@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from preprocess import files, interrupts, source_package
+from preprocess import files, interrupts, log_files, source_package
 from preprocess.source_package import SourcePackage
 from tests.fakes.gcs import FakeGcs
 from tests.fakes.vertex import FakeVertex
@@ -32,6 +32,8 @@ def service(package: SourcePackage, monkeypatch: pytest.MonkeyPatch) -> Iterator
         monkeypatch.setattr(source_package, 'build', lambda: package)
         yield fake
         interrupts.clear()
+        # They end with a command.
+        log_files.close()
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
 """trainer.task --cloud from the command line: one job for one training, whoever asks and whenever."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
-from preprocess import files, interrupts, log_files, run_json
+from preprocess import files, interrupts, run_json
 from preprocess.command import FlagParser
 from preprocess.failures import InputError, Interrupted, RunFailed, UsageError
 from tests.cloud.conftest import PROJECT, REGION, Bucket
@@ -20,13 +20,6 @@ from trainer.vertex import VertexJobs
 from trainer.vertex_job import DEFAULT_IMAGE
 
 LEARNING = ['--max_steps=60', '--hidden_units=16']
-
-
-@pytest.fixture(autouse=True)
-def logs() -> Iterator[None]:
-    """Logs end with the test, as they do with a command."""
-    yield
-    log_files.close()
 
 
 def args_of(service: FakeVertex, number: int = 0) -> list[str]:
