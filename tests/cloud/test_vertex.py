@@ -2,9 +2,10 @@
 
 import pytest
 
-from preprocess import google_api, interrupts
+from preprocess import google_api, interrupts, retries
 from preprocess.failures import InputError, Interrupted, RunFailed
 from preprocess.google_api import Refused, Unanswered
+from preprocess.retries import Patience
 from tests.cloud.conftest import PROJECT, REGION
 from tests.fakes.jobs import Job
 from tests.fakes.vertex import FAILED, PENDING, RUNNING, SUCCEEDED, FakeVertex
@@ -46,7 +47,10 @@ def test_however_often_the_answer_is_lost_there_is_one_job(
     assert sorted(job.body['labels']['headlight_job'] for job in service.jobs) == [f't{number}' for number in range(6)]
 
 
-def test_a_service_that_is_away_is_told_as_such_and_nothing_is_submitted(service: FakeVertex, jobs: VertexJobs) -> None:
+def test_a_service_that_is_away_is_told_as_such_and_nothing_is_submitted(
+    service: FakeVertex, jobs: VertexJobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retries, 'PATIENCE', Patience(first_s=0.0005, most_s=0.002, in_all_s=0.01))
     with service.failing(1.0, '503'), pytest.raises(Unanswered, match='Vertex AI does not answer: 503') as raised:
         jobs.submit(BODY, 'abc')
     assert raised.value.exit_code == 5
