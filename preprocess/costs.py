@@ -26,7 +26,7 @@ class Overheads:
     # benchmarks/store.py: a row's way from its CSV to its record out of a full store, and what a new picture adds.
     row_s: float = 0.00052
     new_row_s: float = 0.00045
-    # benchmarks/million.py: reading CSVs, each by one worker.
+    # Reading CSVs, each by one worker: 19 µs to parse a row, the rest to divide and pack it (benchmarks/million.py).
     csv_row_s: float = 0.00003
     # What travels for a row of 60 letters, packed and encoded, is written and read; and with what the store has of it.
     new_row_shuffle_bytes: float = 2 * 144.0
