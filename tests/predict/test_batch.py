@@ -140,6 +140,7 @@ def test_other_settings_are_refused_until_they_may_replace(
     assert not (coloured / 'out' / 'p.csv').exists()
 
 
+@pytest.mark.slow
 def test_a_file_that_went_missing_is_made_again(tiny_model: str, coloured: Path) -> None:
     counted = Counted()
     assert run(tiny_model, 'out/p', '--input_path=*.jpg', machinery=counted.machinery) == 0
@@ -285,6 +286,7 @@ def test_a_damaged_graph_is_named(
     assert 'damaged' in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_pieces_that_rot_are_embedded_again(tiny_model: str, tmp_path: Path, shots: Path) -> None:
     counted, words = Counted(), [f'--input_path={shots}', f'--embedding_store={tmp_path}/store']
     assert run(tiny_model, tmp_path / 'a' / 'p', *words, machinery=counted.machinery) == 0

@@ -108,6 +108,7 @@ def test_heads_that_look_at_the_frames_themselves_see_those_of_predict_local(kin
     assert_as_local('model', clips / 'out' / 'p', clips / 'local', 'clip.mp4')
 
 
+@pytest.mark.slow
 def test_another_head_sees_footage_without_decoding_it(
     tiny_model: str, windows_model: str, clips: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -149,6 +150,7 @@ def test_windows_need_frames_and_pictures_are_none(
     assert [line.get('reason') for line in lines('out/p')] == [None, 'too-few-frames', 'too-few-frames']
 
 
+@pytest.mark.slow
 def test_a_broken_video_costs_only_itself(tiny_model: str, clips: Path) -> None:
     (clips / 'broken.mp4').write_bytes(b'no video at all')
     assert run(tiny_model, 'out/p', '--input_path=.', '--every_frame') == 4
