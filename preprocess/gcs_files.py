@@ -24,6 +24,7 @@ from preprocess.objects import PART_BYTES, Address, Found, Page, Persist
 from preprocess.retries import Transient
 
 if TYPE_CHECKING:
+    from google.api_core.exceptions import GoogleAPICallError
     from google.cloud.storage import Blob, Client
 
 T = TypeVar('T')
@@ -256,7 +257,7 @@ def _translated(at: Address) -> Iterator[None]:
     try:
         yield
     except GoogleAPICallError as error:
-        raise _of_status(int(error.code or 0), _first_line(error), at) from error
+        raise _of_status(int(error.code or 0), _words(error), at) from error
     except InvalidResponse as error:
         raise _of_status(int(error.response.status_code), _first_line(error), at) from error
     except (requests.RequestException, HTTPError, auth.TransportError, DataCorruption, ConnectionError) as error:
@@ -291,6 +292,12 @@ def cause(error: BaseException) -> str:
     while error.__context__ is not None:
         error = error.__context__
     return error.strerror.lower() if isinstance(error, OSError) and error.strerror else _first_line(error)
+
+
+def _words(error: 'GoogleAPICallError') -> str:
+    """What the service says, without the address that was asked."""
+    told = [str(one['message']) for one in error.errors if isinstance(one, dict) and one.get('message')]
+    return ' '.join(told[0].split()) if told else _first_line(error)
 
 
 def _first_line(error: BaseException) -> str:
