@@ -10,7 +10,7 @@ import threading
 import pytest
 from PIL import Image
 
-from predict import bodies, connections
+from predict import bodies, connections, running
 from predict.answers import Prediction
 from predict.remote import EndpointFailed
 from tests.predict import servers
@@ -327,3 +327,10 @@ def _refuses(server: servers.Running) -> bool:
     except ConnectionError:
         return True
     return False
+
+
+def test_the_body_of_an_answer_does_not_wait_for_its_head_to_arrive():
+    with running.listening('127.0.0.1', 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
