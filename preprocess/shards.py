@@ -7,11 +7,11 @@ content of their pictures: the same pictures give the same shard, whoever embedd
 import itertools
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -29,6 +29,7 @@ SHARD_BYTES = 64 << 20
 # Where vectors are small, what is held beside each of them counts.
 _MOST_RECORDS = 100_000
 _PIECES_AT_ONCE = 16
+T = TypeVar('T')
 
 
 class Entry(NamedTuple):
@@ -141,17 +142,23 @@ def _gather(placed: Iterable[Placed], *, is_pixels: bool) -> tuple[list[tuple[by
         by_piece.setdefault(block.piece, []).extend(block.entries)
     records: list[tuple[bytes, Record]] = []
     damaged = []
-    # Before a store is compacted every shard has vectors in most pieces: over a network nearly all of it is waiting.
-    at_once = _PIECES_AT_ONCE if any(map(files.is_remote, by_piece)) else 1
-    with ThreadPoolExecutor(at_once, 'pieces') as readers:
-        read = partial(_records_or_damage, is_pixels=is_pixels)
-        for found in readers.map(read, sorted(by_piece.items())):
-            if isinstance(found, Damaged):
-                damaged.append(found)
-            else:
-                records += found
+    for found in _read_all(by_piece, partial(_records_or_damage, is_pixels=is_pixels)):
+        if isinstance(found, Damaged):
+            damaged.append(found)
+        else:
+            records += found
     records.sort(key=lambda found: (found[0], found[1].image_uri))
     return records, damaged
+
+
+def _read_all(by_piece: dict[str, list[Entry]], read: Callable[[tuple[str, list[Entry]]], T]) -> Iterator[T]:
+    """What `read` makes of every piece; over a network, where nearly all of it is waiting, of several at a time."""
+    if not any(map(files.is_remote, by_piece)):
+        yield from map(read, sorted(by_piece.items()))  # what other threads allocate, the heap would keep
+        return
+    # Before a store is compacted every shard has vectors in most pieces.
+    with ThreadPoolExecutor(_PIECES_AT_ONCE, 'pieces') as readers:
+        yield from readers.map(read, sorted(by_piece.items()))
 
 
 def _records_or_damage(taken: tuple[str, list[Entry]], *, is_pixels: bool) -> list[tuple[bytes, Record]] | Damaged:
