@@ -17,7 +17,7 @@ REASONS: dict[str, str] = {
     'missing': 'There is no such file or object.',
     'forbidden': 'The file or object may not be read.',
     'is-a-directory': 'The path is a directory.',
-    'unreadable': 'The storage answered with an error while the file was read.',
+    'unreadable': 'The storage answered with an error while the file was read, or something else ended the reading.',
     'empty-file': 'The file has no bytes.',
     'too-many-bytes': 'The file is larger than the byte limit for one picture.',
     # the picture in it

@@ -22,6 +22,7 @@ from typing import BinaryIO, NamedTuple, TypeAlias, TypeVar, cast
 
 import numpy as np
 
+from preprocess import files
 from preprocess.failures import Failure
 from preprocess.image_formats import ImageError
 from preprocess.preparation import Preparation
@@ -33,6 +34,10 @@ _log = logging.getLogger(__name__)
 T = TypeVar('T')
 # One frame takes as long at most: hundreds of large ones may have to be decoded before it, over a slow network.
 _TIMEOUT_S = 600
+# Finding the times of a file reads all of it, so fast at the least.
+_BYTES_A_SECOND = 1_000_000
+# Sent by a machine that is short of memory, or by somebody: no fault of the video's.
+_FROM_OUTSIDE = frozenset([signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
 # Timelines that a child keeps; its parent keeps the same account, and sends only the others.
 _KEPT = 4
 
@@ -68,7 +73,11 @@ _Answer: TypeAlias = '_Fault | _Over | bytes | tuple[int, Pixels | Refusal]'
 
 
 class ChildEnded(Exception):
-    """A child ended before it had answered; how."""
+    """A child ended before it had answered; how, and the reason to refuse what it was at."""
+
+    def __init__(self, how: str, reason: str) -> None:
+        super().__init__(f'its process {how}')
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -86,8 +95,8 @@ class ReaderApart(VideoReader):
                     return Timeline.from_bytes(cast(bytes, times))
             except ChildEnded as error:
                 _log.warning('reading the times of %s: %s', uri, error)
-                why = str(error)
-        raise ImageError('too-slow', f'reading its times: {why}')
+                refused = ImageError(error.reason, f'reading its times: {error}')
+        raise refused
 
     def frames(
         self, uri: str, timeline: Timeline, numbers: Sequence[int], shape: Shape, preparation: Preparation
@@ -105,7 +114,7 @@ class ReaderApart(VideoReader):
                 return
             except ChildEnded as error:
                 _log.warning('%s, frames from %d on: %s', uri, left[0] if left else -1, error)
-                why = Refusal('decode', 'too-slow', f'decoding it: {error}')
+                why = Refusal('decode', error.reason, f'decoding it: {error}')
             if again and len(left) == before:
                 yield from ((number, why) for number in left)
                 return
@@ -147,12 +156,12 @@ class _Child:
             while not isinstance(answer := cast('_Answer', pickle.load(source)), _Over | _Fault):
                 yield answer
         except (EOFError, BrokenPipeError, pickle.UnpicklingError) as error:
-            raise ChildEnded(f'its process {self.end()}') from error
+            raise self.end() from error
         self.is_idle = True
         if isinstance(answer, _Fault):
             raise answer.error
 
-    def end(self) -> str:
+    def end(self) -> ChildEnded:
         """End the process; how it had ended by itself."""
         with contextlib.suppress(OSError):  # it holds what the child never read
             cast(BinaryIO, self._process.stdin).close()
@@ -164,8 +173,9 @@ class _Child:
         code = self._process.wait()
         cast(BinaryIO, self._process.stdout).close()
         if code == -signal.SIGALRM:
-            return f'took longer than {_TIMEOUT_S:,} s'
-        return f'ended ({signal.strsignal(-code) if code < 0 else f"exit code {code}"})'
+            return ChildEnded('took too long', 'too-slow')
+        how = f'ended ({signal.strsignal(-code) if code < 0 else f"exit code {code}"})'
+        return ChildEnded(how, 'unreadable' if -code in _FROM_OUTSIDE else 'too-slow')
 
 
 # Children that nobody uses, by their reader: the one used last is taken first, its memory is warm.
@@ -230,15 +240,25 @@ def serve(reader: VideoReader) -> None:
     kept: OrderedDict[str, Timeline] = OrderedDict()
     with contextlib.suppress(EOFError):
         while True:
-            for answer in _all_of(_answers(pickle.load(source), reader, kept)):
+            request = pickle.load(source)
+            for answer in _all_of(_answers(request, reader, kept), _allowed_s(request)):
                 pickle.dump(answer, sink, pickle.HIGHEST_PROTOCOL)
                 sink.flush()
 
 
-def _all_of(answers: Iterator[_Answer]) -> Iterator[_Answer]:
-    """The answers to a request, and last how it ended; the kernel's alarm ends a process that takes too long."""
+def _allowed_s(request: _Frames | _Survey) -> float:
+    """How long one answer may take."""
+    size = 0
+    if isinstance(request, _Survey):
+        with contextlib.suppress(OSError):  # whoever reads the file meets it again, and tells
+            size = files.stat(request.uri).size
+    return _TIMEOUT_S + size / _BYTES_A_SECOND
+
+
+def _all_of(answers: Iterator[_Answer], seconds: float) -> Iterator[_Answer]:
+    """The answers to a request, and last how it ended; the kernel's alarm ends a process that takes longer for one."""
     while True:
-        signal.setitimer(signal.ITIMER_REAL, _TIMEOUT_S)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
         try:
             answer = next(answers)
         except StopIteration:

@@ -49,3 +49,13 @@ class FailingReader(VideoReader):
 
     def survey(self, uri):
         raise KeyError('as asked')
+
+
+class KilledReader(VideoReader):
+    """One whose process is always ended from outside."""
+
+    def survey(self, uri):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def frames(self, uri, timeline, numbers, *rest):
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -115,6 +115,24 @@ def test_a_file_whose_times_end_every_child_is_refused(film: Path, tmp_path: Pat
         CRASHING.survey(str(tmp_path / 'crash.mp4'))
 
 
+def test_a_child_killed_from_outside_is_no_fault_of_the_video(film: Path) -> None:
+    timeline = ReaderApart().survey(str(film))
+    with pytest.raises(ImageError, match='unreadable: reading its times: its process ended [(]Killed[)]'):
+        ReaderApart('tests.preprocess.poison:KilledReader').survey(str(film))
+    found = frames(ReaderApart('tests.preprocess.poison:KilledReader'), film, timeline, [1])
+    assert found == {1: Refusal('decode', 'unreadable', 'decoding it: its process ended (Killed)')}
+
+
+def test_the_times_of_a_large_file_may_take_as_long_as_it_takes_to_read(film: Path) -> None:
+    with film.open('r+b') as opened:
+        size = os.path.getsize(film)
+        opened.truncate(size + 10**11)  # a hole: no bytes on the disk
+        try:
+            assert video_children._allowed_s(video_children._Survey(str(film))) > 100_000
+        finally:
+            opened.truncate(size)
+
+
 def test_whoever_stops_listening_leaves_no_process_behind(film: Path) -> None:
     video_children.close()
     timeline = ReaderApart().survey(str(film))
