@@ -72,7 +72,7 @@ def survey(word: str) -> Recording:
         with Progress(f'reading the times of {files.name(word)}'):
             return Recording.of(word, [(part, video.survey(part)) for part in part_uris(typed(word))])
     except video.VideoError as error:
-        raise InputError(f'{error.reason}: {error}', where=word, do='see whether a player shows it') from error
+        raise InputError(str(error), where=word, do='see whether a player shows it') from error
     except OSError as error:
         raise InputError(f'it can not be read: {error.strerror or error}', where=word, do='check the path') from error
 
