@@ -40,7 +40,7 @@ class Load:
 
 
 def main(port: str, folder: str, clients: str, seconds: str, most: str) -> None:
-    """Post pictures of a folder for some seconds, or until there were so many; the first tenth warms up."""
+    """Post pictures of a folder for some seconds, or until there were so many; the first tenth, or five, warm up."""
     paths = sorted(Path(folder).glob('*/*.jpg'))
     head = 'POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n'
     requests = [head.format(len(data)).encode() + data for data in (path.read_bytes() for path in paths)]
@@ -48,7 +48,7 @@ def main(port: str, folder: str, clients: str, seconds: str, most: str) -> None:
 
 
 async def _run(load: Load, clients: int, seconds: float, most: int) -> None:
-    warm = seconds / 10
+    warm = min(seconds / 10, 5.0)
     load.until, load.most = time.perf_counter() + warm, 1 << 40
     await asyncio.gather(*(load.client() for _ in range(clients)))
     load.seconds.clear()
