@@ -128,6 +128,7 @@ def test_pictures_moved_between_class_folders_keep_their_side(again: Finished) -
     assert len(before) == ALL
 
 
+@pytest.mark.slow
 def test_a_limit_takes_pictures_of_every_class(again: Finished) -> None:
     home = again.out.parent
     limited = run(home, '--encoder', 'mini', '--eval_fraction', '0.3', '--max_steps', '20', '--limit', '20')

@@ -358,7 +358,7 @@ def test_the_document_of_the_api_has_every_route_and_resolves(served):
     assert document == json.loads(openapi.text())
     routes = {'/predict', '/v1/models/{name}:predict', '/v1/models', '/v1/models/{name}', '/v2/models/{name}/infer'}
     routes |= {'/v2', '/v2/health/live', '/v2/health/ready', '/v2/models/{name}', '/v2/models/{name}/ready'}
-    assert set(document['paths']) == routes | {'/healthz', '/readyz', '/metrics'}
+    assert set(document['paths']) == routes | {'/video', '/healthz', '/readyz', '/metrics'}
     for reference in re.findall(r'"#/components/schemas/(\w+)"', openapi.text()):
         assert reference in document['components']['schemas']
     for path, said in document['paths'].items():

@@ -271,6 +271,7 @@ def test_a_damaged_model_directory_is_refused_in_three_lines(plain: str, tmp_pat
     assert isinstance(refusal(lambda: compile_encoder(EncoderSpec(str(copy)), str(tmp_path / 'a'))), InputError)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not REAL_MODEL.exists(), reason='needs ../shared/encoders/mobilenet_v2_imagenet')
 def test_a_real_hub_model_answers_as_it_does_by_itself(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (3, 224, 224, 3), dtype=np.uint8)

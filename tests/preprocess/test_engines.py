@@ -41,6 +41,7 @@ def test_a_pictures_vector_does_not_depend_on_its_batch(mini: CompiledEncoder) -
     assert_rows_stand_for_themselves(load_engine(mini))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not REAL_MODEL.exists(), reason='needs ../shared/encoders/mobilenet_v2_imagenet')
 def test_a_real_encoders_vectors_do_not_depend_on_the_batch(tmp_path: Path) -> None:
     assert_rows_stand_for_themselves(load_engine(compile_encoder(EncoderSpec(str(REAL_MODEL)), str(tmp_path / 'real'))))

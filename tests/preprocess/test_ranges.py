@@ -83,6 +83,7 @@ def test_the_labs_strict_rule_labels_the_frames_it_labelled(tmp_path: Path) -> N
     assert found['P8']['dropped'] == {'zero-length': 2}
 
 
+@pytest.mark.slow
 @needs_live
 @pytest.mark.parametrize('names', [('P5',), pytest.param(('P6', 'P7', 'P8'), marks=pytest.mark.slow)])
 def test_extracted_frames_of_the_lab_get_the_same_labels(

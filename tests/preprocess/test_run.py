@@ -105,6 +105,7 @@ def test_a_signal_ends_it_in_order_with_the_command_that_continues(folder, flags
     assert run(folder)[0] == 0
 
 
+@pytest.mark.slow
 def test_the_same_set_has_one_writer_and_other_sets_are_written_beside_it(folder):
     with held(folder, 2) as first:
         code, said = run(folder)

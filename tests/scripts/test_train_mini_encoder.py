@@ -41,6 +41,7 @@ def test_the_frozen_graph_answers_as_the_network_does() -> None:
     np.testing.assert_allclose(answers, expected, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_training_moves_the_weights_and_leaves_the_pictures_as_they_are() -> None:
     network = mini_network.build(96, 2, seed=0)
     pixels = np.concatenate([mini_pictures.draw_class(class_id, 4, 0) for class_id in (0, 1)])

@@ -102,6 +102,7 @@ def test_nodes_normalise_and_flip_as_one_would(tmp_path):
         np.testing.assert_allclose(one, other, atol=2e-4)
 
 
+@pytest.mark.slow
 def test_a_lost_node_ends_the_other_and_started_again_they_continue(records, tmp_path):
     more = (*_DENSE, '--max_steps', '100000', '--eval_interval_secs', '0.1', '--log_interval_secs', '0')
     with _nodes(records, tmp_path, *more) as (chief, worker):

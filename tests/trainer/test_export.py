@@ -140,6 +140,7 @@ def test_a_json_predict_request_has_one_row_out_for_each_row_in(signatures):
     ]
 
 
+@pytest.mark.slow
 def test_saved_model_cli_shows_and_runs_it(model, tmp_path):
     np.save(tmp_path / 'vectors.npy', np.eye(VECTOR_SIZE, dtype=np.float32))
     start = [sys.executable, '-m', 'tensorflow.python.tools.saved_model_cli']

@@ -89,6 +89,7 @@ def test_without_the_extra_class_the_head_has_one_output_a_label(records, capsys
     assert {path: path.stat().st_mtime_ns for path in model.rglob('*')} == before
 
 
+@pytest.mark.slow
 def test_a_model_that_was_removed_is_exported_again_without_chatter(records):
     task.main(_words(records))
     model = records / 'training' / 'model'
