@@ -10,7 +10,6 @@ import hashlib
 import io
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
 import numpy as np  # after the log level, which TensorFlow reads when it is loaded
 import results
+from contenders import memory
 from PIL import Image
 
 from preprocess import files
@@ -91,17 +91,21 @@ def _measure_share(scratch: Path, flags: argparse.Namespace) -> dict[str, float]
     return {
         f'{rows:,} tiny pictures into an empty store, rows/s': rows / many['cold_s'],
         f'{rows:,} tiny pictures from a full store, rows/s': rows / many['warm_s'],
-        f'peak memory at {rows // 10:,} rows, MB': few['peak_mb'],
-        f'peak memory at {rows:,} rows, MB': many['peak_mb'],
+        f'peak memory of all processes at {rows // 10:,} rows, MB': few['peak_mb'],
+        f'peak memory of all processes at {rows:,} rows, MB': many['peak_mb'],
         'growth of memory between them, MB': many['peak_mb'] - few['peak_mb'],
     }
 
 
 def _child(scratch: Path, count: int) -> dict[str, float]:
     words = [sys.executable, __file__, f'--share={count}', f'--scratch={scratch}']
-    said = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True, env=_environment()).stdout
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=_environment())
+    watch = memory.Watch(process)
+    said, _ = process.communicate()
+    if process.returncode:
+        raise SystemExit(f'{count:,} rows ended with {process.returncode}')
     found: dict[str, float] = json.loads(said.splitlines()[-1])
-    return found
+    return {**found, 'peak_mb': watch.peak / 1e6}
 
 
 def _share(folder: Path, count: int) -> dict[str, float]:
@@ -119,8 +123,7 @@ def _share(folder: Path, count: int) -> dict[str, float]:
             machinery=Machinery(compile=compile_trivial, load=TrivialEngine),
         )
         seconds.append(time.monotonic() - begun)
-    peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {'cold_s': seconds[0], 'warm_s': seconds[1], 'peak_mb': peak_kb / 1024}
+    return {'cold_s': seconds[0], 'warm_s': seconds[1]}
 
 
 def _measure_again(scratch: Path, flags: argparse.Namespace) -> dict[str, float]:
