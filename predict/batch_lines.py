@@ -1,4 +1,4 @@
-"""The lines of a batch on their way to disk: JSON Lines of limited length each, a CSV, and the files of footage."""
+"""The lines of a batch on their way to disk: JSON Lines of limited length each, and a CSV."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -10,13 +10,11 @@ from typing import BinaryIO, Self
 from predict import segment_files
 from predict.answers import Prediction, Style
 from predict.batch_layout import Layout
-from predict.segments import Segment
-from preprocess import files
+from preprocess import csv_text, files
 from preprocess.settings import Json
 
 # A file of so many lines is read by anything, and a million rows make a handful of them.
 LINES_PER_FILE = 250_000
-_COPY_BYTES = 1 << 20
 _COLUMNS = ('image_uri', 'label', 'prediction')
 
 
@@ -83,47 +81,8 @@ class Table:
         said = answer or Prediction(key)
         scores = [f'{score:.7g}' for score in said.scores] or self._empty
         cells = [key, truth, '|'.join(said.labels)]
-        self._sink.write(
-            segment_files.line([*map(segment_files.safe, cells), *scores, segment_files.safe(said.error or '')])
-        )
-
-
-class FootageFiles:
-    """Scores of all footage in one CSV, copied together; segments and workbooks in the end."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._held = ExitStack()
-        self._sink: BinaryIO | None = None
-        self.samples = 0
-        self.by_video: dict[str, list[Segment]] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._held.__exit__(kind, error, trace)
-
-    def add(self, video: str, scores_csv: str, samples: int, found: list[Segment]) -> None:
-        """Take in one row's scores and segments."""
-        is_first = self._sink is None
-        self._sink = self._sink or self._held.enter_context(files.writing_atomic(self._path))
-        with files.open_read(scores_csv) as opened:
-            header = opened.readline()
-            if is_first:
-                self._sink.write(header)
-            while some := opened.read(_COPY_BYTES):
-                self._sink.write(some)
-        self.samples += samples
-        self.by_video.setdefault(video, []).extend(found)
-
-    def write_workbooks(self, folder: str) -> None:
-        """A workbook of events for each recording."""
-        names = segment_files.workbook_names(list(self.by_video))
-        for video, found in self.by_video.items():
-            segment_files.write_boris(files.join(folder, f'{names[video]}.xlsx'), found)
+        error = csv_text.harmless(said.error or '')
+        self._sink.write(segment_files.line([*map(csv_text.harmless, cells), *scores, error]))
 
 
 def as_json(said: Mapping[str, Json]) -> bytes:

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field, replace
 
 from predict import batch_lines, batch_scores, segment_files, segments
 from predict.answers import Prediction, Style, answered
+from predict.batch_footage import FootageFiles
 from predict.batch_layout import Layout
-from predict.batch_lines import FootageFiles, Lines, Table, Written
+from predict.batch_lines import Lines, Table, Written
 from predict.batch_record import FileMade, RunRecord
 from predict.batch_scores import Answer, FrameScores
 from predict.description import Windowing
-from predict.segments import Rule, Segment
+from predict.segments import Rule, Segment, Track
 from preprocess import command, files, interrupts, outcomes, rows
 from preprocess.arrivals import Arrival
 from preprocess.failures import Interrupted, RunFailed
@@ -109,8 +110,9 @@ class _Finishing:
             lines = held.enter_context(Lines(folder, most=most))
             sink = held.enter_context(files.writing_atomic(files.join(folder, 'table'))) if self._with_table else None
             table = Table(sink, self.publication.style) if sink else None
-            footage = held.enter_context(FootageFiles(files.join(folder, 'scores')))
+            footage = FootageFiles(files.join(folder, 'scores'), find=self._segments)
             self._write(_Sinks(lines, table, footage))
+        footage.write_scores(self._look)
         written = list(lines.written(layout))
         if self._with_table:
             written.append(Written(files.join(folder, 'table'), layout.table, self.rows_read))
@@ -153,8 +155,8 @@ class _Finishing:
         for one in self.gathered.footage.rejects:
             frames[one.source, one.row].append(one)
         for number, row in self._rows():
-            if self.rows_read % _LOOK_EVERY == 0 and interrupts.requested():
-                raise Interrupted('interrupted', where=self.job.name.directory, do=command.this_command())
+            if self.rows_read % _LOOK_EVERY == 0:
+                self._look()
             self.rows_read += 1
             if isinstance(row, Reject):
                 self._fail(sinks, row, row.uri, row)
@@ -168,6 +170,13 @@ class _Finishing:
                 self._tell(sinks, row, self._answer(next(answers, None), number, row))
         if left := next(answers, None):
             raise self._lost(f'an answer for line {left.line} of {self.job.csvs[left.csv]}, which has none')
+
+    def _look(self) -> None:
+        if interrupts.requested():
+            raise Interrupted('interrupted', where=self.job.name.directory, do=command.this_command())
+
+    def _segments(self, track: Track) -> list[Segment]:
+        return segments.segments(track, self.publication.style.names, self.publication.rule_of_segments)
 
     def _rows(self) -> Iterator[tuple[int, Row | Reject]]:
         job = self.job
@@ -205,9 +214,8 @@ class _Finishing:
         if row.frame is not None:
             self._tell(sinks, row, self._answered(row, found.track.scores[0].astype('float32')))
             return
-        names, rule = self.publication.style.names, self.publication.rule_of_segments
-        stretches = segments.segments(found.track, names, rule)
-        sinks.footage.add(row.recording, f'{stem}.csv', len(found.track), stretches)
+        stretches = self._segments(found.track)
+        sinks.footage.add(stem, found.track, stretches)
         lost = sum(one.frames for one in refused)
         said: dict[str, Json] = {'key': row.cell, 'frames': found.frames}
         if lost:

@@ -8,14 +8,13 @@ from typing import TypeAlias
 
 from predict.segments import Segment
 from preprocess import files
+from preprocess.csv_text import harmless
 
 SCORES, SEGMENTS, BORIS = 'scores.csv', 'segments.csv', 'boris'
 _SEGMENT_COLUMNS = ('video', 'start', 'stop', 'label', 'score')
 _SAMPLE_COLUMNS = ('video', 'frame', 'time', 'first_frame', 'prediction')
 # What BORIS asks for when it imports the events of an observation.
 _BORIS_COLUMNS = ('time', 'subject', 'code', 'modifier', 'comment')
-# A spreadsheet takes a cell that begins with one of these for a formula.
-_FORMULA_STARTS = ('=', '+', '-', '@', '\t', '\r', '\n', "'")
 Cell: TypeAlias = 'str | float'
 
 
@@ -37,8 +36,8 @@ def write_samples(path: str, samples: Iterable[Sample], labels: Sequence[str]) -
     with files.writing_atomic(path) as sink:
         sink.write(line([*_SAMPLE_COLUMNS, *(f'score_{label}' for label in labels)]))
         for one in samples:
-            place = safe(one.video), safe(one.frame), f'{one.time:.3f}', safe(one.first_frame)
-            sink.write(line([*place, safe(one.prediction), *(f'{score:.7g}' for score in one.scores)]))
+            place = harmless(one.video), harmless(one.frame), f'{one.time:.3f}', harmless(one.first_frame)
+            sink.write(line([*place, harmless(one.prediction), *(f'{score:.7g}' for score in one.scores)]))
             count += 1
     return count
 
@@ -50,7 +49,7 @@ def write_segments(path: str, by_video: Mapping[str, Sequence[Segment]]) -> None
         for video, segments in by_video.items():
             for one in segments:
                 times = f'{one.start:.3f}', f'{one.stop:.3f}'
-                sink.write(line([safe(video), *times, safe(one.label), f'{one.score:.4f}']))
+                sink.write(line([harmless(video), *times, harmless(one.label), f'{one.score:.4f}']))
 
 
 def workbook_names(videos: Sequence[str]) -> dict[str, str]:
@@ -79,8 +78,8 @@ def write_boris(path: str, segments: Sequence[Segment]) -> None:
 
 def _events(segments: Sequence[Segment]) -> Iterator[tuple[float, str, str, str, str]]:
     for one in segments:
-        yield round(one.start, 3), '', safe(one.label), '', f'start, score {one.score:.4f}'
-        yield round(one.stop, 3), '', safe(one.label), '', 'stop'
+        yield round(one.start, 3), '', harmless(one.label), '', f'start, score {one.score:.4f}'
+        yield round(one.stop, 3), '', harmless(one.label), '', 'stop'
 
 
 def line(cells: Sequence[Cell]) -> bytes:
@@ -88,8 +87,3 @@ def line(cells: Sequence[Cell]) -> bytes:
     text = io.StringIO()
     csv.writer(text, lineterminator='\n').writerow(cells)
     return text.getvalue().encode('utf-8', 'surrogateescape')
-
-
-def safe(text: str) -> str:
-    """Text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

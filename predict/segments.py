@@ -85,6 +85,17 @@ def segments(track: Track, labels: Sequence[str], rule: Rule) -> list[Segment]:
     return sorted(found, key=lambda segment: (segment.start, segment.label))
 
 
+def joined(tracks: Sequence[Track], begins: Sequence[int]) -> Track:
+    """Tracks that overlap, each from one of its samples on, behind the one before it, as one."""
+    ends = [track.ends[begin:].copy() for track, begin in zip(tracks, begins, strict=True)]
+    for before, track, begin in zip(ends, tracks[1:], begins[1:], strict=False):
+        # Where windows are some frames apart, what one says holds until the next speaks.
+        before[-1] = max(before[-1], track.ends[begin - 1])
+    times = [track.times[begin:] for track, begin in zip(tracks, begins, strict=True)]
+    scores = [track.scores[begin:] for track, begin in zip(tracks, begins, strict=True)]
+    return Track(tracks[0].video, np.concatenate(times), np.concatenate(ends), np.concatenate(scores))
+
+
 def smooth(track: Track, smooth_s: float) -> Scores:
     """The mean over the samples within half of `smooth_s` before and after, as far as there is no cut.
 

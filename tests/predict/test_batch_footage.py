@@ -134,6 +134,12 @@ def test_stretches_frames_and_pictures_of_one_csv_have_each_their_line(tiny_mode
     assert whole['frames'] == 20
     assert gone['reason'] == 'missing'
     assert [row['prediction'] for row in table(clips / 'out' / 'p.csv')] == ['', 'blue', '', '', '', '']
+    # On the recording's own clock nothing is told twice, however many rows ask for it.
+    assert [row['frame'] for row in table(clips / 'out' / 'p.scores.csv')] == [
+        f'{clips}/clip.mp4#frame={number}' for number in range(20)
+    ]
+    told = [(row['start'], row['stop'], row['label']) for row in table(clips / 'out' / 'p.segments.csv')]
+    assert told == [('0.000', '1.000', 'red'), ('1.000', '2.000', 'blue')]
 
 
 def test_windows_need_frames_and_pictures_are_none(
