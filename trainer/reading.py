@@ -1,5 +1,6 @@
-"""Shards of records read by TensorFlow, in batches, and the examples in them gathered piece by piece."""
+"""Shards of records in batches, parsed by TensorFlow, and the examples in them gathered piece by piece."""
 
+import itertools
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from preprocess import files, near
+from preprocess import records
 from preprocess.failures import InputError
 from preprocess.record_sets import FoundShard
 from preprocess.records import RecordError
@@ -19,13 +20,6 @@ _log = logging.getLogger(__name__)
 # Large enough that parsing isn't felt, small enough that a batch of long vectors or of frames is a few megabytes.
 READ_BATCH = 512
 _READ_BYTES = 16 << 20
-_BUFFER_BYTES = 8 << 20
-# By words of TensorFlow's errors.
-_DAMAGES = {
-    'inflate() failed': 'its compressed data can not be unpacked',
-    'corrupted record': 'a record fails its checksum',
-    'truncated record': 'it ends in the middle of a record',
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,19 +48,12 @@ def read_shard(shard: FoundShard, form: Form, *, values: bool = True, places: bo
     features = _features(form if values else None, places=places)
     count = 0
     try:
-        path = near.file(near.if_brought(shard.path))
-        with files.open_read(path) as opened:
-            packed = opened.read(2) == b'\x1f\x8b'
-        lines = tf.data.TFRecordDataset(path, 'GZIP' if packed else '', _BUFFER_BYTES)
         size = max(min(READ_BATCH, _READ_BYTES // form.bytes), 1)
-        for serialised in lines.batch(size).prefetch(1):
-            # Not by map(): tracing a function costs more than a small shard.
+        found = records.read_bytes(shard.path)
+        while serialised := list(itertools.islice(found, size)):
             batch = _batch(tf.io.parse_example(serialised, features), form)
             count += len(batch.label_counts)
             yield batch
-    except (tf.errors.DataLossError, tf.errors.OutOfRangeError) as error:
-        _log.info('%s: %s', shard.path, error)
-        raise RecordError(f'the file is torn or corrupt{_damage(error)}', where=shard.path) from None
     except tf.errors.InvalidArgumentError as error:
         _log.info('%s: %s', shard.path, error)
         what = 'frames' if form.is_pixels else 'embeddings'
@@ -116,11 +103,6 @@ def _batch(parsed: dict[str, tf.Tensor], form: Form) -> Batch:
         labels.row_lengths().numpy().astype(np.int64),
         places,
     )
-
-
-def _damage(error: tf.errors.OpError) -> str:
-    """What TensorFlow's sentence, which goes to the log, means to somebody who has a damaged file."""
-    return next((f' ({plain})' for word, plain in _DAMAGES.items() if word in error.message), '')
 
 
 @dataclass(frozen=True, eq=False)
