@@ -1,6 +1,6 @@
 """What arrives at the finish of a set: its shards, its refused rows and frames, its counts."""
 
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 
 from preprocess.footage import Expanded, Noted, RefusedFrames
 from preprocess.rows import Reject
@@ -32,7 +32,14 @@ class Sources:
     frames: int = 0  # so many of all of them are frames of footage
 
     def __add__(self, other: 'Sources') -> 'Sources':
-        return Sources(*map(sum, zip(astuple(self), astuple(other), strict=True)))
+        # Spelled out: astuple() copies deeply, which is felt where every batch is added.
+        return Sources(
+            self.from_store + other.from_store,
+            self.embedded + other.embedded,
+            self.copies + other.copies,
+            self.rejected + other.rejected,
+            self.frames + other.frames,
+        )
 
     def corrected(self, later: 'Sources') -> 'Sources':
         """With what a later look at the store had to embed because the earlier one had found it damaged."""

@@ -67,12 +67,13 @@ class Embed(Step):
             yield from self._take(results)
 
     def _take(self, results: Sequence[Embedded[Wanted] | Failed[Wanted]]) -> Iterator[Arrived]:
+        kept: list[tuple[Embedded[Wanted], Sequence[Picture]]] = []
         for result in results:
             # A file that changed or vanished since it was looked up speaks for itself alone.
             same = result.item.pictures if result.key == result.item.key else result.item.pictures[:1]
             others = result.item.pictures[len(same) :]
             if isinstance(result, Embedded):
-                self._keep(result, same)
+                kept.append((result, same))
             else:
                 refusal = Refusal(result.stage, result.reason, result.message)
                 if result.key:
@@ -80,12 +81,20 @@ class Embed(Step):
                 yield from self._turned_away(same, refusal)
             if others:
                 yield from self._take(self._into_lane().put(Wanted(result.item.key, others)))
+        if kept:
+            self._keep(kept)
 
-    def _keep(self, result: Embedded[Wanted], same: Sequence[Picture]) -> None:
-        self._vectors.add(result.key, shelves.vector_row(result.vector))
-        self._embedded += [(picture, result.key) for picture in same]
-        self._sources += Sources(embedded=1, copies=len(same) - 1)
-        self._count(embedded=1, accepted=sum(len(picture.uses) for picture in same), bytes_read=result.bytes)
+    def _keep(self, some: Sequence[tuple[Embedded[Wanted], Sequence[Picture]]]) -> None:
+        pictures = [(picture, result.key) for result, same in some for picture in same]
+        for result, _ in some:
+            self._vectors.add(result.key, shelves.vector_row(result.vector))
+        self._embedded += pictures
+        self._sources += Sources(embedded=len(some), copies=len(pictures) - len(some))
+        self._count(
+            embedded=len(some),
+            accepted=sum(len(picture.uses) for picture, _ in pictures),
+            bytes_read=sum(result.bytes for result, _ in some),
+        )
 
     def _publish(self) -> Iterator[tuple[tuple[int, int], Packed[list[Placed]]]]:
         self._refusals.publish()

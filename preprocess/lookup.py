@@ -36,8 +36,7 @@ class Unnamed(NamedTuple):
     refusal: Refusal
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """A content that has no vector yet, and every picture that has it."""
 
     key: bytes

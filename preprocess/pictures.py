@@ -5,7 +5,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from preprocess import files, images, rows, shelves, subsets
 from preprocess.access import readable
@@ -30,8 +30,7 @@ class Rules(Protocol):
     def multi_label(self) -> bool: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(NamedTuple):
     """The row that takes a picture into a set."""
 
     set_index: int
@@ -42,8 +41,7 @@ class Use:
     moment: Moment | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+class Picture(NamedTuple):
     """A picture and the rows that want it, at most one for each set."""
 
     uri: str

@@ -44,8 +44,7 @@ class Entry(NamedTuple):
     moment: Moment | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(NamedTuple):
     """Records to be, of one set and shard, whose vectors are in one piece."""
 
     piece: str

@@ -15,7 +15,8 @@ from preprocess import files
 from preprocess.failures import Failure
 
 WRITE_EVERY_S = 1.0
-# A local disk costs microseconds; an object store is asked, and written to, now and then.
+# An object store is asked, and written to, now and then; a local disk costs microseconds, at every picture too many.
+LOCALLY_EVERY_S = 0.05
 REMOTELY_EVERY_S = 5.0
 _READERS = 16
 _STOP = 'stop'
@@ -33,7 +34,7 @@ class Tally:
         self._written: Counter[str] = Counter()
         self._looked = self._wrote = clock()
         self._is_remote = files.is_remote(directory)
-        self._look_every_s = REMOTELY_EVERY_S if self._is_remote else 0.0
+        self._look_every_s = REMOTELY_EVERY_S if self._is_remote else LOCALLY_EVERY_S
         self._write_every_s = REMOTELY_EVERY_S if self._is_remote else WRITE_EVERY_S
         self._stop = False
 

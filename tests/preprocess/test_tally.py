@@ -42,9 +42,11 @@ def test_a_full_disk_does_not_stop_the_work_for_its_tally(tmp_path, monkeypatch)
 
 
 def test_workers_hear_that_they_should_stop(tmp_path):
-    worker, other = Tally(str(tmp_path)), Tally(str(tmp_path / 'other'))
+    now = [0.0]
+    worker, other = Tally(str(tmp_path), clock=lambda: now[0]), Tally(str(tmp_path / 'other'))
     assert not worker.should_stop()
     tally.ask_to_stop(str(tmp_path))
+    now[0] += tally.LOCALLY_EVERY_S
     assert worker.should_stop()
     assert not other.should_stop()
     assert tally.total(str(tmp_path)) == {}
