@@ -15,7 +15,8 @@ from predict import footage
 from predict.clips import Clip, ClipLimits, ClipRequest
 from predict.footage import Tally, View
 from predict.refusals import Refused
-from preprocess import images, progress, video
+from preprocess import images, progress, video_reader
+from preprocess.image_formats import ImageError
 from preprocess.recordings import Recording
 from preprocess.sampling import Sampling
 
@@ -33,19 +34,20 @@ def main(request: str) -> None:
     try:
         with progress.unsaid():
             said = decoded(asked).said()
-    except (Refused, video.VideoError) as refused:
+    except (Refused, ImageError) as refused:
         said = json.dumps({'refused': [refused.reason, refused.message]}).encode()
     answer.write(said)
     answer.close()
 
 
 def decoded(asked: ClipRequest) -> Clip:
-    """The frames of a video; Refused or VideoError say why not."""
-    recording = Recording.of(asked.path, [(asked.path, video.survey(asked.path))])
+    """The frames of a video; Refused or ImageError say why not."""
+    reader = video_reader.with_every_core()
+    recording = Recording.of(asked.path, [(asked.path, reader.survey(asked.path))])
     sampling = Sampling(asked.limits.frames_per_second)
     _check_size(recording, sampling, asked.limits)
     tally, view = Tally(), View(asked.shape, sampling, asked.preparation)
-    frames = list(footage.look(recording, view, tally))
+    frames = list(footage.look(recording, view, tally, reader))
     if not frames:
         raise Refused('corrupt', 'no frame of it can be decoded')
     pictures = tuple(images.png_bytes(frame.pixels) for frame in frames)

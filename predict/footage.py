@@ -11,17 +11,21 @@ from numpy.typing import NDArray
 
 from preprocess import command, files
 from preprocess.failures import InputError
+from preprocess.image_formats import ImageError
 from preprocess.locations import is_video
 from preprocess.preparation import NOTHING, Preparation
-from preprocess.processor import usable_cores
 from preprocess.progress import Progress
-from preprocess.recordings import Recording, part_uris, typed
+from preprocess.recordings import Part, Recording, part_uris, typed
 from preprocess.sampling import Sampling
+from preprocess.shelves import Refusal
+from preprocess.video_reader import VideoReader
 
 Pixels: TypeAlias = NDArray[np.uint8]
 Shape: TypeAlias = tuple[int, int, int]
 # Frames decoded ahead of the network: two of its batches.
 _AHEAD = 64
+# Frames that are asked for together, as in the embedding job.
+_IN_A_PIECE = 128
 
 
 @dataclass(frozen=True)
@@ -63,28 +67,29 @@ def is_recording(word: str) -> bool:
     return any(map(is_video, shown)) and all(is_video(name) or name.endswith('.txt') for name in shown)
 
 
-def survey(word: str) -> Recording:
+def survey(word: str, reader: VideoReader) -> Recording:
     """The recording a word names, its times read; InputError when there is none."""
     command.require('av', extra='video', why='videos')
-    from preprocess import video
-
     try:
         with Progress(f'reading the times of {files.name(word)}'):
-            return Recording.of(word, [(part, video.survey(part)) for part in part_uris(typed(word))])
-    except video.VideoError as error:
+            return Recording.of(word, [(part, reader.survey(part)) for part in part_uris(typed(word))])
+    except ImageError as error:
         raise InputError(str(error), where=word, do='see whether a player shows it') from error
     except OSError as error:
         raise InputError(f'it can not be read: {error.strerror or error}', where=word, do='check the path') from error
 
 
-def look(recording: Recording, view: View, tally: Tally) -> Iterator[Sampled]:
-    """Its frames in order, decoded in a thread of their own; those that can not be are left out and counted."""
+def look(recording: Recording, view: View, tally: Tally, reader: VideoReader) -> Iterator[Sampled]:
+    """Its frames in order, decoded in a thread of their own; those that can not be are left out and counted.
+
+    ImageError when one of its files fails as a whole.
+    """
     found: queue.Queue[Sampled | BaseException | None] = queue.Queue(_AHEAD)
     is_over = threading.Event()
 
     def decode() -> None:
         try:
-            for frame in _decoded(recording, view, tally):
+            for frame in _decoded(recording, view, tally, reader):
                 _put(found, frame, is_over)
                 if is_over.is_set():
                     return
@@ -115,21 +120,23 @@ def _put(
         return
 
 
-def _decoded(recording: Recording, view: View, tally: Tally) -> Iterator[Sampled]:
-    from preprocess import video
-
+def _decoded(recording: Recording, view: View, tally: Tally, reader: VideoReader) -> Iterator[Sampled]:
     samples = recording.samples(view.sampling)
     ends = np.append(samples.time[1:], recording.duration)
-    decoder = video.Decoder(threads=usable_cores())
     for place, part in enumerate(recording.parts):
         steps = np.flatnonzero(samples.part == place)
         by_number = {int(samples.frame[step]): int(step) for step in steps}
-        frames = decoder.decode(part.uri, part.timeline, sorted(by_number), view.shape, view.preparation)
-        for frame in frames:
-            uri, step = f'{part.uri}#frame={frame.number}', by_number[frame.number]
-            if isinstance(frame, video.BadFrame):
+        for number, found in _frames(part, sorted(by_number), view, reader):
+            uri, step = f'{part.uri}#frame={number}', by_number[number]
+            if isinstance(found, Refusal):
                 tally.bad += 1
-                tally.first_bad = tally.first_bad or f'{uri}: {frame.reason}'
+                tally.first_bad = tally.first_bad or f'{uri}: {found.reason}'
                 continue
             tally.decoded += 1
-            yield Sampled(step, uri, float(samples.time[step]), float(ends[step]), frame.pixels)
+            yield Sampled(step, uri, float(samples.time[step]), float(ends[step]), found)
+
+
+def _frames(part: Part, numbers: list[int], view: View, reader: VideoReader) -> Iterator[tuple[int, Pixels | Refusal]]:
+    """Frames of a file, piece by piece: what is the matter with one piece costs no other."""
+    for piece in reader.splits(part.timeline, numbers, most=_IN_A_PIECE):
+        yield from reader.frames(part.uri, part.timeline, piece, view.shape, view.preparation)

@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from predict import footage, segment_files, segments
 from predict.along import Found
@@ -13,14 +14,22 @@ from predict.description import Description
 from predict.footage import Tally, View
 from predict.segment_files import BORIS, SCORES, SEGMENTS
 from predict.segments import Rule, Segment
-from preprocess import command, files, interrupts, quiet, sampling
+from preprocess import command, files, interrupts, quiet, sampling, video_children
 from preprocess.failures import InputError, Interrupted, UsageError
+from preprocess.image_formats import ImageError
 from preprocess.progress import Progress, say
 from preprocess.recordings import Recording
 from preprocess.sampling import Sampling
 from preprocess.settings import Json
+from preprocess.video_children import ReaderApart
+from preprocess.video_reader import VideoReader
+
+if TYPE_CHECKING:
+    from predict.watching import Watcher
 
 _WIDTHS = (40, 10, 10, 24)
+# A video that makes its decoder crash costs the frames it was at.
+APART = ReaderApart('preprocess.video_reader:with_every_core')
 
 
 @dataclass(frozen=True)
@@ -74,7 +83,7 @@ def from_flags(flags: argparse.Namespace, recordings: Sequence[str]) -> Asked:
     if flags.endpoint:
         raise UsageError('footage needs the model itself', where='--endpoint', do='give --model_dir')
     return Asked(
-        recordings=tuple(recordings),
+        recordings=tuple(dict.fromkeys(recordings)),  # their files tell every moment once
         model_dir=flags.model_dir,
         rule=rule_from_flags(flags),
         sampling=sampling_from_flags(flags),
@@ -83,15 +92,22 @@ def from_flags(flags: argparse.Namespace, recordings: Sequence[str]) -> Asked:
     )
 
 
-def answer(asked: Asked) -> int:
+def answer(asked: Asked, reader: VideoReader = APART) -> int:
     """Answer every recording; how many could not be."""
+    try:
+        return _answered(asked, reader)
+    finally:
+        video_children.close()
+
+
+def _answered(asked: Asked, reader: VideoReader) -> int:
     description = Description.read(asked.model_dir)
     found_view = view(asked.sampling, description, asked.model_dir)
     rule = Rule(asked.rule.smooth_s, asked.rule.min_segment_s, _threshold(asked, description), description.multi_label)
     done: list[Found] = []
     by_video: dict[str, list[Segment]] = {}
     failed = 0
-    for found in _watched(asked, found_view):
+    for found in _watched(asked, found_view, reader):
         if isinstance(found, InputError):
             print(f'error: {visible(found.where)}: {visible(found.what)}', file=sys.stderr, flush=True)
             failed += 1
@@ -118,12 +134,12 @@ def _threshold(asked: Asked, description: Description) -> float | None:
     return description.threshold if asked.rule.threshold is None and description.multi_label else asked.rule.threshold
 
 
-def _watched(asked: Asked, view: View) -> Iterator[Found | InputError]:
+def _watched(asked: Asked, view: View, reader: VideoReader) -> Iterator[Found | InputError]:
     """Recordings one after the other; the model is loaded when the first of them can be read."""
     watcher = None
     for word in asked.recordings:
         try:
-            recording = footage.survey(word)
+            recording = footage.survey(word, reader)
         except InputError as error:
             yield error
             continue
@@ -133,14 +149,22 @@ def _watched(asked: Asked, view: View) -> Iterator[Found | InputError]:
                 from predict import watching
 
                 watcher = watching.load(asked.model_dir)
-        tally = Tally()
-        found = Found(recording.uri)
-        total = len(recording.samples(view.sampling))
-        with Progress(f'watching {files.name(word)}', total=total, unit='frames') as progress:
-            for said in watcher.watch(_counted(footage.look(recording, view, tally), progress)):
+        yield from _told(watcher, recording, view, reader)
+
+
+def _told(watcher: 'Watcher', recording: Recording, view: View, reader: VideoReader) -> Iterator[Found | InputError]:
+    """What the model says of a recording, or why it says nothing."""
+    tally, found = Tally(), Found(recording.uri)
+    total = len(recording.samples(view.sampling))
+    try:
+        with Progress(f'watching {files.name(recording.uri)}', total=total, unit='frames') as progress:
+            for said in watcher.watch(_counted(footage.look(recording, view, tally, reader), progress)):
                 found.add(said, watcher.description.labels)
-        found.close_gaps(watcher.description.manner.window)
-        yield from _accounted(found, recording, tally, watcher.description)
+    except ImageError as error:
+        yield InputError(str(error), where=recording.uri, do='see whether a player shows it')
+        return
+    found.close_gaps(watcher.description.manner.window)
+    yield from _accounted(found, recording, tally, watcher.description)
 
 
 def _counted(frames: Iterator[footage.Sampled], progress: Progress) -> Iterator[footage.Sampled]:

@@ -24,7 +24,7 @@ from preprocess.recordings import Recording
 from preprocess.rows import Row
 from preprocess.stretches import Claimed
 from preprocess.timelines import Timeline
-from preprocess.video_reader import VideoReader
+from preprocess.video_children import ReaderApart
 
 Pixels = NDArray[np.uint8]
 # Recordings whose times are read; of more of them so many speak for all.
@@ -108,7 +108,7 @@ def take_stock(config: SetConfig, found: Iterable[Row], embedding: EmbeddingConf
 
 
 def _surveyed(claimed: Claimed) -> Recording | ImageError:
-    reader = VideoReader()
+    reader = ReaderApart()
     try:
         parts = footage_files.parts_of(claimed.video)
         return Recording.of(claimed.video, [(part.uri, reader.survey(part.uri)) for part in parts])
@@ -183,7 +183,7 @@ class _Timed(NamedTuple):
 
 def _timed(wanted: Wanted, engine: Engine, embedding: EmbeddingConfig) -> _Timed:
     """Frames from the middle of a file, decoded by one core."""
-    reader, timeline = VideoReader(), wanted.timeline
+    reader, timeline = ReaderApart(), wanted.timeline
     numbers = _few(wanted)
     begun = time.perf_counter()
     pixels: list[Pixels] = []

@@ -9,7 +9,7 @@ from preprocess import footage_forecast, shelves
 from preprocess.image_formats import ImageError
 from preprocess.options import EmbeddingConfig, SetConfig
 from preprocess.rows import Row
-from preprocess.video_reader import VideoReader
+from preprocess.video_children import ReaderApart
 
 Pixels = NDArray[np.uint8]
 Shape = tuple[int, int, int]
@@ -40,7 +40,7 @@ def _usable(
     wanted: footage_forecast.Wanted, numbers: Sequence[int], shape: Shape, embedding: EmbeddingConfig
 ) -> Iterator[Pixels]:
     try:
-        for _, found in VideoReader().frames(wanted.uri, wanted.timeline, numbers, shape, embedding.preparation):
+        for _, found in ReaderApart().frames(wanted.uri, wanted.timeline, numbers, shape, embedding.preparation):
             if isinstance(found, np.ndarray):
                 yield found
     except ImageError:

@@ -91,7 +91,7 @@ class ReaderApart(VideoReader):
         for _ in range(2):
             try:
                 with _child(self.reader) as child:
-                    (times,) = child.ask(_Survey(uri))
+                    (times,) = child.ask(_Survey(files.absolute(uri)))
                     return Timeline.from_bytes(cast(bytes, times))
             except ChildEnded as error:
                 _log.warning('reading the times of %s: %s', uri, error)
@@ -143,7 +143,8 @@ class _Child:
         is_new = timeline.digest not in self._known
         _keep(self._known, timeline.digest, True)
         times = timeline.to_bytes() if is_new else b''
-        request = _Frames(uri, timeline.digest, times, numbers, shape, preparation)
+        # A child may have been started in another directory.
+        request = _Frames(files.absolute(uri), timeline.digest, times, numbers, shape, preparation)
         yield from cast('Iterator[tuple[int, Pixels | Refusal]]', self.ask(request))
 
     def ask(self, request: _Frames | _Survey) -> Iterator['_Answer']:

@@ -3,7 +3,7 @@
 import importlib.util
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from preprocess.access import readable
 from preprocess.failures import InputError
 from preprocess.image_formats import ImageError
 from preprocess.preparation import Preparation
+from preprocess.processor import usable_cores
 from preprocess.shelves import Refusal
 from preprocess.timelines import Timeline
 
@@ -22,6 +23,8 @@ Shape = tuple[int, int, int]
 @dataclass(frozen=True)
 class VideoReader:
     """Reads times and frames; what can't be had is an ImageError, or the Refusal of one frame."""
+
+    threads: int = field(default=1, kw_only=True)  # that decode one video
 
     def survey(self, uri: str) -> Timeline:
         """When each frame is shown."""
@@ -43,11 +46,17 @@ class VideoReader:
         with _refusing():
             from preprocess import video
 
-            for found in video.decode(uri, timeline, numbers, shape, preparation):
+            decoder = video.Decoder(threads=self.threads)
+            for found in decoder.decode(uri, timeline, numbers, shape, preparation):
                 if isinstance(found, video.BadFrame):
                     yield found.number, Refusal('decode', found.reason, found.message)
                 else:
                     yield found.number, found.pixels
+
+
+def with_every_core() -> VideoReader:
+    """For one video after the other."""
+    return VideoReader(threads=usable_cores())
 
 
 def check_installed(where: str) -> None:

@@ -12,7 +12,8 @@ from predict.answers import Prediction, Style
 from predict.clip_answers import Rule
 from predict.clips import Clip, ClipLimits, ClipRequest, Clips
 from predict.refusals import Refused
-from preprocess import images, video
+from preprocess import images
+from preprocess.image_formats import ImageError
 from preprocess.preparation import NOTHING
 from tests import footage
 from tests.predict import servers
@@ -83,7 +84,7 @@ def decoded_here(folder: Path, data: bytes, **limits: float) -> Refused:
     """Why a video is refused, without a child."""
     (folder / 'clip.mp4').write_bytes(data)
     asked = ClipRequest(str(folder / 'clip.mp4'), SHAPE, NOTHING, dataclasses.replace(ClipLimits(), **limits))
-    with pytest.raises((Refused, video.VideoError)) as refused:
+    with pytest.raises((Refused, ImageError)) as refused:
         clip_child.decoded(asked)
     return Refused(refused.value.reason, refused.value.message)
 

@@ -8,12 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from predict import local, watching
+from predict import footage as footage_of_model
+from predict import local, videos, watching
 from predict.description import Description, Manner, Windowing
-from predict.footage import Sampled
+from predict.footage import Sampled, View
+from predict.segments import Rule
 from predict.watching import Watcher
 from preprocess import command
 from preprocess.failures import InputError, UsageError
+from preprocess.preparation import Preparation, Region
+from preprocess.sampling import Sampling
+from preprocess.video_children import ReaderApart
+from preprocess.video_reader import VideoReader
+from tests.preprocess.poison import CRASHING_FRAME
 
 av = pytest.importorskip('av', reason='the extra `video` is not installed')
 from tests import footage  # noqa: E402  # it needs PyAV
@@ -43,7 +50,7 @@ def test_segments_end_where_the_colour_changes(tiny_model: str, clip: Path, caps
 def test_without_flags_a_frame_a_second_is_taken(
     tiny_model: str, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    predicted(capsys, '--model_dir', tiny_model, '--output_dir', str(tmp_path / 'out'), str(clip))
+    predicted(capsys, '--model_dir', tiny_model, '--output_dir', str(tmp_path / 'out'), str(clip), str(clip))
     rows = list(csv.DictReader((tmp_path / 'out' / 'scores.csv').open()))
     assert [(row['time'], row['prediction']) for row in rows] == [('0.000', 'red'), ('1.000', 'blue')]
     assert [row['frame'] for row in rows] == [f'{clip}#frame=0', f'{clip}#frame=10']
@@ -103,6 +110,37 @@ def test_a_broken_video_costs_only_itself(
     assert code == local.EXIT_SOME_FAILED
     assert f'error: {broken}:' in err
     assert 'blue' in out
+
+
+def test_a_video_that_ends_its_decoder_costs_the_frames_it_was_at(
+    tiny_model: str, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    long = [footage.shape('green', number) for number in range(170)]
+    footage.write(tmp_path / 'long.mp4', long, times=10)
+    out = tmp_path / 'out'
+    words = (str(tmp_path / 'crash.mp4'), str(tmp_path / 'long.mp4'), str(clip))
+    asked = videos.Asked(words, tiny_model, Rule(), Sampling(None, 'every_frame'), output_dir=str(out))
+    (tmp_path / 'crash.mp4').write_bytes(clip.read_bytes())
+    assert videos.answer(asked, ReaderApart('tests.preprocess.poison:CrashingReader')) == 1
+    said = capsys.readouterr().err
+    assert f'error: {words[0]}: too-slow: reading its times: its process ended (Segmentation fault)' in said
+    assert f'long.mp4#frame={CRASHING_FRAME}: too-slow' in said
+    numbers = [row['frame'].removeprefix(f'{words[1]}#frame=') for row in csv.DictReader((out / 'scores.csv').open())]
+    # The rest of its piece is lost, the next piece is not.
+    assert [number for number in numbers if number.isdigit()][:CRASHING_FRAME] == [*map(str, range(CRASHING_FRAME))]
+    assert '169' in numbers
+    assert f'{clip}#frame=19' in numbers
+
+
+def test_a_region_outside_of_one_video_costs_only_that(
+    tiny_model: str, clip: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reader, description = VideoReader(), Description.read(tiny_model)
+    recording = footage_of_model.survey(str(clip), reader)
+    view = View(description.shape_for_pictures(tiny_model), Sampling(), Preparation(roi=Region(90, 60, 50, 50)))
+    (found,) = videos._told(watcher(None, lambda rows: rows), recording, view, reader)
+    assert isinstance(found, InputError)
+    assert found.what == 'outside: the region 90,60,50,50 is not within its 96x64'
 
 
 @pytest.mark.parametrize(
