@@ -1,6 +1,6 @@
 """The embedding job on Dataflow: noted, submitted once, waited for or left; one that is under way is found again."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from preprocess import (
@@ -10,13 +10,13 @@ from preprocess import (
     files,
     interrupts,
     job_notes,
-    outcomes,
     settings,
     worker_package,
 )
 from preprocess.cloud_jobs import Tell
 from preprocess.dataflow_config import DEFAULT_MAX_WORKERS, DataflowConfig
-from preprocess.dataflow_jobs import CANCELLED, DONE, DataflowJobs, Job
+from preprocess.dataflow_jobs import CANCELLED, DONE, RUN, DataflowJobs, Job
+from preprocess.dataflow_submission import NameTaken
 from preprocess.failures import InputError, Interrupted
 from preprocess.job_notes import JobNote
 from preprocess.jobs import Build
@@ -24,14 +24,18 @@ from preprocess.preflight import Inputs
 from preprocess.progress import Progress, say
 from preprocess.set_names import SetName
 from preprocess.sets import EmbeddingJob, work_folder
+from preprocess.worker_package import Needs
+
+_LATER = 'wait until it is over: then the same command makes them anew, of vectors that are there; '
 
 
 @dataclass(frozen=True)
 class Dataflow:
-    """Where the embedding job runs, and who is told of it."""
+    """Where the embedding job runs, and who is told of it; `before_work` may refuse to replace what is there."""
 
     config: DataflowConfig
     tell: Tell = cloud_jobs.say_nothing
+    before_work: Callable[[], None] = lambda: None
 
     @property
     def beam_args(self) -> list[str]:
@@ -57,6 +61,7 @@ class Dataflow:
         if interrupts.requested():
             raise Interrupted('interrupted', where='before the Dataflow job', do='run the same command again')
         config = self.config if not attempt else _renamed(self.config, attempt)
+        config = replace(config, labels=(*config.labels, f'{RUN}={job.sets[0].run_id}'))
         names = [one.name for one in job.sets]
         note = JobNote(
             name=config.job_name,
@@ -76,7 +81,7 @@ class Dataflow:
             )
         try:
             with Progress(f'submitting {config.job_name} to Dataflow'):
-                job_id = dataflow_submission.submit(build, config, needs=worker_package.needs_of(job))
+                job_id = self._submitted(note, build, config, worker_package.needs_of(job))
         except InputError:
             # It was refused, so there is no such job; of an answer that got lost nobody knows.
             job_notes.forget(names)
@@ -84,6 +89,15 @@ class Dataflow:
         submitted = replace(note, id=job_id)
         job_notes.write(submitted, names)
         return submitted
+
+    def _submitted(self, note: JobNote, build: Build, config: DataflowConfig, needs: Needs) -> str:
+        try:
+            return dataflow_submission.submit(build, config, needs=needs)
+        except NameTaken:
+            # Beam sends a job again whose answer got lost: then it is this very job that has the name.
+            if ours := _named(note):
+                return ours.id
+            raise
 
     def _tell(self, note: JobNote, state: str) -> None:
         console = _jobs(note).console(note.id) if note.id else None
@@ -123,7 +137,7 @@ def under_way(inputs: Sequence[Inputs], *, where: Dataflow | None) -> list[JobNo
     found: list[JobNote] = []
     is_cloud = where is not None
     for note, sets in _noted(inputs):
-        job = _find(note, [one.config.name for one in sets])
+        job = _find(note)
         is_same = all(note.digests[one.config.name.stem] == settings.digest(one.settings) for one in sets)
         if job and not job.is_over and not (is_same and is_cloud):
             raise _refused(note, job, is_same=is_same)
@@ -138,6 +152,15 @@ def under_way(inputs: Sequence[Inputs], *, where: Dataflow | None) -> list[JobNo
     return found
 
 
+def check_alone(names: Sequence[SetName]) -> None:
+    """Refuse to begin anything, here, while a job there makes some of these sets."""
+    for name in names:
+        note = job_notes.read(name) if files.is_remote(name.directory) else None
+        job = _find(note) if note and name.stem in note.runs else None
+        if note and job and not job.is_over:
+            raise _refused(note, job, is_same=True)
+
+
 def _noted(inputs: Sequence[Inputs]) -> list[tuple[JobNote, list[Inputs]]]:
     """The jobs that were noted with these sets, each with the sets that it makes."""
     by_job: dict[tuple[str, str | None], tuple[JobNote, list[Inputs]]] = {}
@@ -149,16 +172,13 @@ def _noted(inputs: Sequence[Inputs]) -> list[tuple[JobNote, list[Inputs]]]:
     return list(by_job.values())
 
 
-def _find(note: JobNote, names: Sequence[SetName]) -> Job | None:
+def _find(note: JobNote) -> Job | None:
     """The job that a note means; one that nobody could note the id of goes by its name."""
-    jobs = _jobs(note)
-    if note.id:
-        return jobs.find(note.id)
-    job = jobs.named(note.name)
-    # A job of this name that is over may be an earlier one; this one has left its outcome.
-    if job and job.is_over and not all(outcomes.is_there(name, note.runs[name.stem]) for name in names):
-        return None
-    return job
+    return _jobs(note).find(note.id) if note.id else _named(note)
+
+
+def _named(note: JobNote) -> Job | None:
+    return _jobs(note).named(note.name, run=next(iter(note.runs.values())))
 
 
 def _jobs(note: JobNote) -> DataflowJobs:
@@ -168,7 +188,7 @@ def _jobs(note: JobNote) -> DataflowJobs:
 def _refused(note: JobNote, job: Job, *, is_same: bool) -> InputError:
     jobs = _jobs(note)
     how = 'as they were asked for before' if not is_same else 'just now'
-    attach = 'with --cloud this command attaches to it; ' if is_same else 'wait for it with the command that began it; '
+    attach = 'with --cloud this command attaches to it; ' if is_same else _LATER
     return InputError(
         f'the Dataflow job {note.name} is making these records, {how}',
         where=jobs.console(job.id),

@@ -24,6 +24,8 @@ _MACHINE = re.compile(r'[a-z][a-z0-9]*(-[a-z0-9]+)+')
 _CORES = re.compile(r'(?:[a-z0-9]+-)?custom-(\d+)-\d+(?:-ext)?|[a-z0-9]+-[a-z]+-(\d+)(?:-[a-z]+)?')
 _SHARED_CORES = re.compile(r'[a-z0-9]+-(micro|small|medium)')
 _LABEL = re.compile(r'([a-z][a-z0-9_-]{0,62})=([a-z0-9_-]{0,63})')
+# Beam's options that make something else than a job which is waited for.
+_NO_JOB = ('--template_location', '--update')
 # Ours and Beam's of one name: without --cloud they go to whatever runner was asked for.
 _SHARED = (
     'job_name',
@@ -65,6 +67,9 @@ class DataflowConfig:
             check_on_bucket(flag, path)
         cloud_place.job_name(self.job_name, '')
         self._check_workers()
+        if unfit := next((word for word in self.more if word.partition('=')[0] in _NO_JOB), None):
+            flag = unfit.partition('=')[0]
+            raise UsageError(f'{flag} makes no job that could be waited for', where=flag, do='leave it out')
         if not _MACHINE.fullmatch(self.machine_type):
             raise UsageError(
                 f'{self.machine_type!r} is no type of machine',

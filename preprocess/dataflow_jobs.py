@@ -11,6 +11,8 @@ from preprocess.settings import Json
 DATAFLOW = Service('Dataflow', 'dataflow.googleapis.com', 'roles/dataflow.developer')
 ROOT = 'https://dataflow.googleapis.com'
 DONE, FAILED, CANCELLED = 'DONE', 'FAILED', 'CANCELLED'
+# By this label a job is told from others of its name, when the answer to its submission got lost.
+RUN = 'headlight_run'
 _OVER = frozenset([DONE, FAILED, CANCELLED, 'UPDATED', 'DRAINED'])
 _PREFIX = 'JOB_STATE_'
 _ERROR = 'JOB_MESSAGE_ERROR'
@@ -68,12 +70,18 @@ class DataflowJobs:
                 return None
             raise
 
-    def named(self, name: str) -> Job | None:
-        """The job of a name: the one that runs, else the latest."""
+    def named(self, name: str, *, run: str) -> Job | None:
+        """The job of a name that carries the label of this run: names may be given twice."""
         listed = self._api.get(self._path, name=name, filter='ALL').get('jobs')
         found = [_job(one) for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
         mine = [one for one in found if one.name == name]
-        return max(mine, key=lambda one: (not one.is_over, one.created, one.id), default=None)
+        latest_first = sorted(mine, key=lambda one: (not one.is_over, one.created, one.id), reverse=True)
+        return next((one for one in latest_first if self._labels(one).get(RUN) == run), None)
+
+    def _labels(self, job: Job) -> Mapping[str, Json]:
+        # Lists don't tell labels.
+        said = self._api.get(f'{self._path}/{quote(job.id)}', view='JOB_VIEW_DESCRIPTION').get('labels')
+        return said if isinstance(said, dict) else {}
 
     def messages(self, job_id: str, *, since: str = '') -> list[Message]:
         """What Dataflow says of a job, oldest first; all of it, or from a message's time on."""

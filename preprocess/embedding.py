@@ -131,6 +131,8 @@ def embed_sets(
             if one.config.name.stem in made_there or not _is_there(one, store, existing, retry=embedding.retry_rejected)
         ]
         if missing:
+            if means.dataflow:
+                means.dataflow.before_work()
             shelves.make_place(store)
             held.enter_context(work_folders([one.config.name for one in missing], store))
             with jobs.importing_beam():

@@ -9,8 +9,7 @@ from preprocess.arrivals import Sources
 from preprocess.failures import RunFailed
 from preprocess.footage_accounts import VideoAccount
 from preprocess.manifest import Examples, Rows
-from preprocess.set_names import SetName
-from preprocess.sets import SetJob, work_folder
+from preprocess.sets import SetJob
 from preprocess.shards import Damaged
 
 _FILE = 'outcome.json'
@@ -77,11 +76,6 @@ def read(job: SetJob) -> Outcome:
             'notes': tuple(said['notes']),
         }
     )
-
-
-def is_there(name: SetName, run_id: str) -> bool:
-    """Whether this making of a set has ended, as far as its workers are concerned."""
-    return files.exists(files.join(work_folder(name), run_id, _FILE))
 
 
 def _file(job: SetJob) -> str:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 import tarfile
@@ -12,7 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import requests
 from apache_beam.portability.api import beam_runner_api_pb2
+from apache_beam.runners.dataflow.internal.apiclient import DataflowJobAlreadyExistsError
+from apache_beam.utils import retry
+from google.api_core.exceptions import AlreadyExists, Forbidden, ServiceUnavailable
+from google.auth.exceptions import TransportError
 
 from preprocess import (
     cloud_jobs,
@@ -28,19 +34,24 @@ from preprocess import (
 )
 from preprocess import run as command
 from preprocess.cloud_place import CloudPlace
-from preprocess.dataflow_jobs import DataflowJobs, Job
+from preprocess.dataflow_jobs import DataflowJobs
+from preprocess.dataflow_jobs import Job as JobThere
+from preprocess.dataflow_submission import NameTaken
 from preprocess.failures import Failure, InputError, Interrupted, RunFailed
 from preprocess.manifest import Manifest
 from preprocess.set_names import SetName
 from preprocess.worker_failures import WorkerFailure
+from preprocess.worker_package import Needs
 from tests.cloud.world import World, around
 from tests.fakes import dataflow
-from tests.fakes.dataflow import FakeDataflow
+from tests.fakes.dataflow import RUNNING, FakeDataflow
 from tests.fakes.fixtures import storage
 from tests.fakes.gcs import FakeGcs
+from tests.fakes.jobs import Job
 from tests.fakes.servers import Answer, FakeServer, Request
 
 PER_CLASS = 4
+REALLY_SUBMIT = dataflow_submission.submit
 ROOT = Path(__file__).parents[2]
 ANSWER = """
 import json, sys
@@ -118,7 +129,9 @@ def test_the_job_is_what_the_flags_asked_for(left: Ran) -> None:
     (job,) = left.world.dataflow.jobs
     (pool,) = job.body['environment']['workerPools']
     assert (job.body['name'], job.project, job.region) == ('birds-1', 'a-project', 'europe-west1')
-    assert job.body['labels'] == {'team': 'birds'}
+    labels = dict(job.body['labels'])
+    assert re.fullmatch(r'[0-9a-f]{12}', labels.pop('headlight_run'))
+    assert labels == {'team': 'birds'}
     assert (pool['numWorkers'], pool['machineType'], pool['diskSizeGb']) == (3, 'n1-standard-4', 40)
     # AUTOSCALING_ALGORITHM_BASIC, as Beam's client numbers it.
     assert pool['autoscalingSettings'] == {'algorithm': 2, 'maxNumWorkers': 12}
@@ -257,7 +270,8 @@ def world(
 ) -> Iterator[World]:
     def submit(build: object, config: dataflow_submission.DataflowConfig, *, needs: Sequence[str]) -> str:
         url = f'{world.dataflow.url}/v1b3/projects/{config.place.project}/locations/{config.place.region}/jobs'
-        data = json.dumps({'name': config.job_name}).encode()
+        labels = dict(label.split('=') for label in config.labels)
+        data = json.dumps({'name': config.job_name, 'labels': labels}).encode()
         with urllib.request.urlopen(urllib.request.Request(url, data)) as answer:
             return str(json.load(answer)['id'])
 
@@ -349,6 +363,84 @@ def test_one_that_was_noted_but_never_submitted_is_submitted(world: World) -> No
     leave(world)
     assert [job.body['name'] for job in world.dataflow.jobs] != ['never-arrived']
     assert len(world.dataflow.jobs) == 1
+
+
+@pytest.mark.parametrize(
+    ('error', 'kind', 'what'),
+    [
+        (
+            requests.ConnectionError('reset'),
+            RunFailed,
+            'the connection to Google Cloud was lost while the job was subm',
+        ),
+        (TransportError('no route'), RunFailed, 'the connection to Google Cloud was lost while the job was submitted'),
+        (ServiceUnavailable('try later'), RunFailed, 'Dataflow did not say that it took the job: try later'),
+        (Forbidden('no role'), InputError, 'Dataflow does not take the job: no role'),
+        (DataflowJobAlreadyExistsError('There is'), NameTaken, 'a job called a-job is running already'),
+        (AlreadyExists('There is'), NameTaken, 'a job called a-job is running already'),
+        (OSError('Could not upload to GCS path'), InputError, 'Could not upload to GCS path'),
+    ],
+)
+def test_what_is_refused_is_told_from_what_nobody_knows(
+    world: World, monkeypatch: pytest.MonkeyPatch, error: Exception, kind: type[Failure], what: str
+) -> None:
+    def fail(*given: object) -> str:
+        raise error
+
+    monkeypatch.setattr(dataflow_submission, '_run', fail)
+    with pytest.raises(Failure) as raised:
+        REALLY_SUBMIT(None, config_of(world), needs=Needs((), ()))
+    assert (type(raised.value), raised.value.what[: len(what)]) == (kind, what)
+
+
+def test_a_job_that_is_sent_again_because_its_answer_got_lost_is_one_job(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dataflow_submission, 'submit', REALLY_SUBMIT)
+    monkeypatch.setattr(retry.Clock, 'sleep', lambda clock, seconds: None)
+
+    def is_first(method: str, path: str) -> bool:
+        return method == 'POST' and '/jobs' in path and not world.dataflow.jobs
+
+    with world.dataflow.failing(1.0, 'lost', where=is_first) as faults:
+        leave(world)
+    assert faults.done['lost'] == len(world.dataflow.jobs) == 1
+    note = job_notes.read(name_of(world))
+    assert note and note.id == world.dataflow.jobs[0].name
+
+
+def test_a_name_that_a_job_of_somebody_else_has_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def taken(*given: object, **more: object) -> str:
+        raise NameTaken('taken', where='--job_name', do='another')
+
+    world.dataflow.jobs.append(Job('1', 'a-project', 'europe-west1', {'name': 'birds', 'labels': {}}, [RUNNING]))
+    monkeypatch.setattr(dataflow_submission, 'submit', taken)
+    assert failure_of(world, '--job_name=birds').what == 'taken'
+    assert job_notes.read(name_of(world)) is None
+
+
+def test_a_job_of_whose_submission_nobody_heard_is_attached_to(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    submit = dataflow_submission.submit
+
+    def unheard(*given: object, **more: object) -> str:
+        submit(*given, **more)
+        raise RunFailed('nobody heard', where='Dataflow', do='again')
+
+    with monkeypatch.context() as patched:
+        patched.setattr(dataflow_submission, 'submit', unheard)
+        assert failure_of(world).what == 'nobody heard'
+    leave(world)
+    assert len(world.dataflow.jobs) == 1
+
+
+def test_one_that_was_refused_leaves_nothing_behind(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*given: object, **more: object) -> str:
+        raise InputError('no quota', where='Dataflow', do='ask for more')
+
+    with monkeypatch.context() as patched:
+        patched.setattr(dataflow_submission, 'submit', refuse)
+        assert failure_of(world).what == 'no quota'
+    assert job_notes.read(name_of(world)) is None
 
 
 def test_a_failed_job_is_told_with_its_reason_and_the_next_command_submits_again(world: World) -> None:
@@ -457,7 +549,7 @@ def test_who_waits_sees_how_far_the_workers_are(
     tallies = f'{world.home}/tallies'
     asked = world.dataflow.requests.total()
 
-    def work(job: str) -> Job:
+    def work(job: str) -> JobThere:
         if world.dataflow.requests.total() > asked + 2:
             files.write_atomic(f'{tallies}/one.json', json.dumps({'read': 40, 'named': 30, 'rejected': 2}).encode())
         return DataflowJobs.get(jobs, job)

@@ -98,6 +98,8 @@ def test_bundles_under_way_follow_the_cores(machine: str, cores: int, threads: i
         ({'labels': ('Team=x',)}, '--labels'),
         ({'labels': ('team',)}, '--labels'),
         ({'setup_file': '/x/setup.cfg'}, '--setup_file'),
+        ({'more': ('--template_location=gs://b/t',)}, '--template_location'),
+        ({'more': ('--region=r', '--update')}, '--update'),
     ],
 )
 def test_a_job_that_could_not_run_is_not_made(change: dict, where: str) -> None:

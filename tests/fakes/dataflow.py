@@ -5,6 +5,7 @@
 
 import re
 import threading
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
@@ -15,6 +16,9 @@ from tests.fakes.servers import Answer, ApiError, Request
 
 QUEUED, RUNNING, DONE = 'JOB_STATE_QUEUED', 'JOB_STATE_RUNNING', 'JOB_STATE_DONE'
 FAILED, CANCELLED = 'JOB_STATE_FAILED', 'JOB_STATE_CANCELLED'
+# What is told of a job unless more is asked for, and what is told then.
+_SUMMARY = ('name', 'type')
+_TOLD = (*_SUMMARY, 'labels', 'environment', 'clientRequestId')
 _JOBS = re.compile(r'/v1b3/projects/([^/]+)(?:/locations/([^/]+))?/jobs(?::aggregated)?')
 _JOB = re.compile(r'/v1b3/projects/([^/]+)/locations/([^/]+)/jobs/([^/]+)(/messages|/metrics)?')
 
@@ -53,6 +57,9 @@ class FakeDataflow(JobServer):
 
     def _create(self, body: dict[str, Any], project: str, region: str) -> Answer:
         active = [job for job in self.jobs if job.body['name'] == body['name'] and not job.is_over]
+        if active and body.get('clientRequestId') != active[0].body.get('clientRequestId'):
+            # Whose request has an id of its own learns of the other job by that job's.
+            return Answer.of(_resource(active[0]))
         if active:
             said = f'There is already an active job named {body["name"]}. id: {active[0].name}'
             raise ApiError(409, said, 'alreadyExists', status='ALREADY_EXISTS')
@@ -70,7 +77,7 @@ class FakeDataflow(JobServer):
     def _list(self, project: str, region: str, query: dict[str, str]) -> Answer:
         wanted = {'ACTIVE': False, 'TERMINATED': True}.get(query.get('filter', ''))
         found = [
-            _resource(job)
+            _resource(job, _SUMMARY)
             for job in self.jobs
             if job.project == project
             and region in ('', job.region)
@@ -84,7 +91,7 @@ class FakeDataflow(JobServer):
             wanted = request.json().get('requestedState', '')
             job.states = [{DONE: CANCELLED}.get(wanted, wanted)]
             return Answer.of(_resource(job))
-        answer = Answer.of(_resource(job))
+        answer = Answer.of(_resource(job, _TOLD if 'view' in request.query else _SUMMARY))
         job.look()
         return answer
 
@@ -103,8 +110,8 @@ def _text(found: str | None) -> str:
     return unquote(found or '')
 
 
-def _resource(job: Job) -> dict[str, Any]:
-    said = {name: job.body[name] for name in ('name', 'type', 'labels', 'environment') if name in job.body}
+def _resource(job: Job, told: Sequence[str] = _TOLD) -> dict[str, Any]:
+    said = {name: job.body[name] for name in told if name in job.body}
     return {
         **said,
         'id': job.name,

@@ -89,6 +89,7 @@ def test_a_dataflow_job_goes_through_its_states_and_its_name_is_taken_meanwhile(
         made = ask(jobs, {'name': 'birds'})
         with pytest.raises(urllib.error.HTTPError, match='409'):
             ask(jobs, {'name': 'birds'})
+        assert ask(jobs, {'name': 'birds', 'clientRequestId': '2'})['id'] == made['id']
         assert [one['id'] for one in ask(f'{jobs}?filter=ACTIVE')['jobs']] == [made['id']]
         states = [ask(f'{jobs}/{made["id"]}')['currentState'] for _ in range(3)]
         assert states == [dataflow.RUNNING, dataflow.FAILED, dataflow.FAILED]
