@@ -22,14 +22,13 @@ from pipeline_stages import (
     PipelineConfig,
     Run,
     account,
-    journal_at,
     make_documents,
     make_model,
     make_records,
     make_report,
     places,
 )
-from preprocess import command, create_docs, dataflow_config, files, jobs, options, quotes
+from preprocess import command, create_docs, dataflow_config, files, jobs, options, quotes, run_json
 from preprocess.claims import Claim
 from preprocess.cloud_jobs import LeftToRun
 from preprocess.command import FlagParser
@@ -72,7 +71,8 @@ def run(argv: Sequence[str] | None) -> int:
     code = 0
     with Claim(config.path('.claim'), doing='pipeline.py'):
         command.log_to(config.path('log.txt'), verbosity=flags.verbosity)
-        here = Run(config, flags, beam_args, journal_at(config.path('run.json')))
+        here = Run(config, flags, beam_args, run_json.read(config.path(run_json.FILE)))
+        pipeline_cloud.check_alone(here, cloud)
         try:
             lines = _run_stages(_elsewhere(here, cloud), cloud)
         except LeftToRun as left:

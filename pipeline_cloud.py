@@ -13,12 +13,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pipeline_stages import PipelineConfig, Run
-from preprocess import cloud_checks, dataflow_config, files, google_api, options, settings
+from preprocess import cloud_checks, dataflow_config, files, google_api, options, run_json, settings
 from preprocess.cloud_checks import Check
 from preprocess.dataflow_config import DataflowConfig
 from preprocess.failures import InputError, UsageError
 from preprocess.google_api import Api
 from preprocess.progress import say
+from preprocess.set_names import SetName
+from preprocess.settings import Settings
+from preprocess.splits import SIDES
 from trainer import vertex, vertex_flags
 from trainer.config import TrainConfig
 from trainer.vertex_flags import VertexConfig
@@ -99,15 +102,38 @@ def machinery(cloud: Cloud, run: Run) -> 'Machinery':
     from preprocess.dataflow import Dataflow
     from preprocess.embedding import Machinery
 
-    return Machinery(dataflow=Dataflow(cloud.dataflow, lambda facts: run.note('dataflow', facts)))
+    noted = partial(run.note, 'dataflow')
+    return Machinery(dataflow=Dataflow(cloud.dataflow, noted, before_work=partial(_check_no_training, run)))
 
 
 def train(cloud: VertexConfig, run: Run, config: TrainConfig) -> 'TrainResult':
     """Train as a job of Vertex AI; it stands in run.json."""
     from trainer import vertex_training
 
-    journal = vertex_training.Journal(lambda: run.noted('vertex'), lambda facts: run.note('vertex', facts))
+    # Read anew: the same command may have gone on elsewhere, while this machine was asleep.
+    journal = vertex_training.Journal(lambda: _noted_training(run), lambda facts: run.note('vertex', facts))
     return vertex_training.train_on_vertex(config, cloud, journal)
+
+
+def check_alone(run: Run, cloud: Cloud | None) -> None:
+    """Refuse what a job of an earlier run is still at work on, unless this command is one that attaches to it."""
+    from preprocess import dataflow
+
+    if not files.is_remote(run.config.output_dir):
+        return  # jobs write to buckets
+    if cloud is None:
+        dataflow.check_alone([SetName(run.config.path('preprocessed'), side) for side in SIDES])
+    if cloud is None or cloud.vertex is None:
+        vertex.check_alone(_noted_training(run), do='with --cloud the same command attaches to it')
+
+
+def _check_no_training(run: Run) -> None:
+    """Refuse to replace records that a job of Vertex AI is learning from."""
+    vertex.check_alone(_noted_training(run), do='wait until it is over: the records it reads would be others')
+
+
+def _noted_training(run: Run) -> Settings:
+    return run_json.stage(run.config.path(run_json.FILE), 'vertex')
 
 
 def deploy(cloud: Cloud, run: Run, model_dir: str) -> list[str]:

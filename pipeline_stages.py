@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import json
 import shlex
 import time
 from collections import Counter
@@ -10,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from preprocess import create_docs, files, options, settings
+from preprocess import create_docs, files, options, run_json, settings
 from preprocess.documents import REJECTS, DocsResult, origins_path
 from preprocess.documents import create_docs as write_documents
 from preprocess.failures import InputError, TooManyRejects, UsageError
@@ -97,24 +96,14 @@ class Run:
     trains: 'Callable[[TrainConfig], TrainResult] | None' = None
 
     def note(self, stage: str, facts: Settings) -> None:
-        """Write what a stage did into run.json."""
+        """Write what a stage did into run.json; what a command elsewhere wrote meanwhile stays."""
         self.journal[stage] = dict(facts)
-        text = json.dumps(self.journal, indent=1, ensure_ascii=False) + '\n'
-        files.write_atomic(self.config.path('run.json'), text.encode(errors='backslashreplace'))
+        run_json.note(self.config.path(run_json.FILE), stage, facts)
 
     def noted(self, stage: str) -> Settings:
         """What an earlier run, or this one, noted of a stage."""
         facts = self.journal.get(stage)
         return facts if isinstance(facts, dict) else {}
-
-
-def journal_at(path: str) -> dict[str, Json]:
-    """What run.json says so far; a torn one says nothing."""
-    try:
-        content = json.loads(files.read_text(path))
-    except (FileNotFoundError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def make_documents(run: Run) -> DocsResult | None:

@@ -12,7 +12,7 @@ from preprocess.command import FlagParser
 from preprocess.progress import say
 from trainer import config as configuration
 from trainer import environment as surroundings
-from trainer import export, export_mark, inputs, training, vertex_flags
+from trainer import export, export_mark, inputs, training, vertex, vertex_flags
 from trainer.config import TrainConfig
 from trainer.environment import Environment
 from trainer.export import ModelParts
@@ -66,6 +66,9 @@ def _claimed(config: TrainConfig, environment: Environment) -> Iterator[None]:
     Of a cloud job the output directory is held by the command that submitted it and looks on: its own are below it.
     """
     home = config.checkpoint_dir if environment.job_id else config.output_path
+    if not environment.job_id and files.is_remote(config.output_path):
+        noted = run_json.stage(files.join(config.output_path, run_json.FILE), 'vertex')
+        vertex.check_alone(noted, do='with --cloud the same command attaches to it')
     command.log_to(files.join(home, 'log.txt'), verbosity=config.schedule.verbosity)
     with ExitStack() as held:
         for place in dict.fromkeys((home, config.checkpoint_dir)):

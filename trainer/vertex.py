@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from preprocess import cloud_jobs, google_api, interrupts
-from preprocess.failures import RunFailed
+from preprocess.failures import Failure, InputError, RunFailed
 from preprocess.google_api import Api, Refused, Unanswered
 from preprocess.progress import Progress, say
-from preprocess.settings import Json
+from preprocess.settings import Json, Settings
 from trainer.vertex_job import TOKEN
 
 # gcloud's own name for it: who reaches Google by another address has set it already.
@@ -112,6 +112,36 @@ class VertexJobs:
         listed = found.get('customJobs')
         first = listed[0] if isinstance(listed, list) and listed else None
         return _seen(first) if isinstance(first, dict) else None
+
+
+def find_noted(noted: Settings) -> tuple[Place, Seen] | None:
+    """The job that was noted when it was submitted, and whose end nobody has seen; None when there is none."""
+    if not noted.get('token') or noted.get('state') in OVER:
+        return None
+    place = Place(str(noted['project']), str(noted['region']))
+    jobs, name = VertexJobs(place), noted.get('job')
+    # Without a name, the command that submitted it ended before it was told whether it had.
+    job = jobs.get(str(name)) if name else jobs.find(str(noted['token']))
+    return (place, job) if job else None
+
+
+def check_alone(noted: Settings, *, do: str) -> None:
+    """Refuse to touch what a noted job is still at work on, or may be; `do` is what else there is to do."""
+    try:
+        found = find_noted(noted)
+    except Failure as failure:
+        raise InputError(
+            f'a training job was submitted for this result, and nobody says whether it is over: {failure.what}',
+            where=str(noted.get('page') or noted.get('name') or failure.where),
+            do=f'{failure.do}; or choose another --output_dir',
+        ) from failure
+    if found and not found[1].is_over:
+        place, job = found
+        raise InputError(
+            f'training job {job.number} is still at work on this result',
+            where=page(place, job),
+            do=f'{do}; or end it: {cancel_command(place, job)}',
+        )
 
 
 def _seen(job: Mapping[str, Json]) -> Seen:

@@ -97,14 +97,12 @@ class _Training:
     def _under_way(self) -> Seen | None:
         """The job that was submitted for this directory and whose end nobody has seen yet."""
         noted = self._journal.noted()
-        if not noted.get('token') or noted.get('state') in vertex.OVER:
+        found = vertex.find_noted(noted)
+        if found is None:
             return None
-        name, token = noted.get('job'), str(noted['token'])
-        jobs = self._jobs_of(noted)
-        # Without a name, the command that submitted it ended before it was told whether it had.
-        job = jobs.get(str(name)) if name else jobs.find(token)
-        if job is None:
-            return None
+        # Where it was submitted, whatever the flags say now.
+        self._place, job = found
+        self._jobs = VertexJobs(self._place)
         if noted.get('digest') != self._digest and not job.is_over:
             raise InputError(
                 'a training job with other settings, or other records, is still at work on this result',
@@ -117,14 +115,6 @@ class _Training:
         say(f'attached to training job {job.number}')
         self._note(job)
         return job
-
-    def _jobs_of(self, noted: Settings) -> VertexJobs:
-        """Jobs of the place where it was submitted, whatever the flags say now."""
-        where = noted.get('region'), noted.get('project')
-        if where != (self._place.region, self._place.project) and all(where):
-            self._place = vertex.Place(str(where[1]), str(where[0]))
-            self._jobs = VertexJobs(self._place)
-        return self._jobs
 
     def _complete(self) -> TrainResult | None:
         """The training there, when it is this one; else the directory is ready for a job."""

@@ -1,5 +1,6 @@
 """pipeline.py --cloud from pictures to a deployed model, never waiting: each command goes on where the last left."""
 
+import argparse
 import contextlib
 import io
 import json
@@ -10,12 +11,17 @@ import pytest
 
 import pipeline
 import pipeline_cloud
-from preprocess import demo, files, log_files
-from preprocess.failures import UsageError
+from pipeline_stages import PipelineConfig, Run
+from preprocess import demo, files, job_notes, log_files, run_json
+from preprocess.failures import Failure, UsageError
+from preprocess.job_notes import JobNote
+from preprocess.set_names import SetName
 from tests.cloud.world import World, around
+from tests.fakes import dataflow
 from tests.fakes import vertex as states
 from tests.fakes.dataflow import FakeDataflow
 from tests.fakes.gcs import FakeGcs
+from tests.fakes.jobs import Job
 from trainer import task, vertex
 
 PER_CLASS = 12
@@ -102,6 +108,72 @@ def test_every_command_goes_on_where_the_one_before_left(
     model = f'--name shapes --model_dir {world.home}/out/model --region europe-west1 --project a-project '
     assert deployments.read_text() == model * 2
     assert (len(world.dataflow.jobs), len(world.vertex.jobs)) == (1, 1)
+
+
+def training_at_work(world: World, state: str = states.RUNNING) -> Job:
+    """A job of Vertex AI that an earlier command noted for this output."""
+    job = Job('projects/a-project/locations/europe-west1/customJobs/7', 'a-project', 'europe-west1', {}, [state])
+    world.vertex.jobs.append(job)
+    facts = {'token': 't', 'project': 'a-project', 'region': 'europe-west1', 'job': job.name, 'state': 'PENDING'}
+    run_json.note(f'{world.home}/out/run.json', 'vertex', facts)
+    return job
+
+
+def failure_here(world: World) -> Failure:
+    """What the command without --cloud ends with, before it does anything."""
+    with pytest.raises(Failure) as raised:
+        pipeline.run([f'--input_path={world.home}/pictures', f'--output_dir={world.home}/out', '--encoder=mini'])
+    log_files.close()
+    assert raised.value.lines().count('\n') == 2
+    assert not files.exists(f'{world.home}/out/data/dict.txt')
+    return raised.value
+
+
+def test_nothing_begins_here_while_a_job_there_trains_on_the_same_output(world: World) -> None:
+    job = training_at_work(world)
+    failure = failure_here(world)
+    assert (failure.exit_code, failure.what) == (3, 'training job 7 is still at work on this result')
+    assert failure.where.startswith('https://console.cloud.google.com/vertex-ai/locations/europe-west1/training/7')
+    cancel = 'gcloud ai custom-jobs cancel 7 --project a-project --region europe-west1'
+    assert failure.do == f'with --cloud the same command attaches to it; or end it: {cancel}'
+    world.vertex.forbidden.add('a-project')
+    failure = failure_here(world)
+    assert (failure.exit_code, 'nobody says whether it is over' in failure.what) == (3, True)
+    assert failure.do.endswith('or choose another --output_dir')
+    world.vertex.forbidden.clear()
+    with pytest.raises(Failure, match='still at work'):
+        task.main(['--train_data_paths=gs://b/a', '--eval_data_paths=gs://b/b', f'--output_path={world.home}/out'])
+    job.states = [states.FAILED]
+    vertex.check_alone(run_json.stage(f'{world.home}/out/run.json', 'vertex'), do='')
+
+
+def test_nothing_begins_here_while_a_job_there_embeds_into_the_same_output(world: World) -> None:
+    job = Job('2026-1', 'a-project', 'europe-west1', {'name': 'birds'}, [dataflow.RUNNING])
+    world.dataflow.jobs.append(job)
+    name, place = SetName(f'{world.home}/out/preprocessed', 'train'), {'project': 'a-project', 'region': 'europe-west1'}
+    made, of = {'runs': {'train': 'r'}, 'digests': {'train': 'd'}}, {'endpoint': world.dataflow.endpoint}
+    job_notes.write(JobNote(name='birds', id='2026-1', **place, **made, **of), [name])
+    failure = failure_here(world)
+    assert (failure.exit_code, 'the Dataflow job birds is making these records' in failure.what) == (3, True)
+    assert 'with --cloud this command attaches to it' in failure.do
+    assert 'gcloud dataflow jobs cancel 2026-1' in failure.do
+
+
+def test_records_are_not_replaced_while_a_job_learns_from_them(world: World) -> None:
+    training_at_work(world)
+    with pytest.raises(Failure, match='training job 7 is still at work') as raised:
+        run(world)
+    log_files.close()
+    assert 'wait until it is over' in raised.value.do
+    assert world.dataflow.jobs == []
+
+
+def test_what_a_command_elsewhere_noted_meanwhile_stays(tmp_path: Path) -> None:
+    config = PipelineConfig(output_dir=str(tmp_path), input_path='pictures')
+    here, there = (Run(config, argparse.Namespace(), [], {}) for _ in range(2))
+    there.note('vertex', {'token': 't'})
+    here.note('dataflow', {'id': '1'})
+    assert run_json.read(config.path('run.json')) == {'vertex': {'token': 't'}, 'dataflow': {'id': '1'}}
 
 
 def test_a_script_that_is_not_there_is_told_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
