@@ -11,8 +11,10 @@ from preprocess.dataflow_config import DEFAULT_MACHINE, DEFAULT_MAX_WORKERS
 from preprocess.failures import UsageError
 from preprocess.machines import Accelerator, Machine
 from preprocess.progress import duration
-from preprocess.rates import Rates
+from preprocess.rates import SOURCES, Rates
 
+_OF_DATAFLOW = ('vcpu_hour', 'memory_gb_hour', 'disk_gb_hour', 'shuffle_gb')
+_PAGES = {'Dataflow': 'cloud.google.com/dataflow/pricing', 'Vertex AI': 'cloud.google.com/vertex-ai/pricing'}
 _ACCELERATOR = re.compile(r'worker_accelerator=type:(?P<kind>[\w-]+)(?:;count:(?P<count>\d+))?')
 
 
@@ -89,7 +91,8 @@ def lines(work: Workload, asked: Asked, training: Training | None = None) -> lis
         f'keeping   what is written: {_dollars(found.written_bytes / 1e9 * asked.rates.storage_gb_month)} a month',
     ]
     said += _training_lines(training, asked.rates, found) if training else []
-    return [*said, *(f'assumed   {one}' for one in _assumptions(work, asked))]
+    said += [f'assumed   {one}' for one in _assumptions(work, asked)]
+    return [*said, *_to_check(asked, training)]
 
 
 def _phases(found: Estimate) -> str:
@@ -130,11 +133,25 @@ def _assumptions(work: Workload, asked: Asked) -> list[str]:
         *asked.notes,
         f'{speed}; all workers are there from the first picture to the last',
         'pictures and store are in the region of the workers; a picture that moved since it was embedded counts as new',
-        f'list prices in US dollars of {rates.as_of} for {rates.region}, without discounts and taxes (--rates)',
+        f'list prices in US dollars of {rates.as_of} for {rates.region}, without discounts and taxes',
     ]
     if missing := costs.unpriced(fleet, rates):
         said.append(f'{", ".join(missing)} at no price, because the table has none')
     return said
+
+
+def _to_check(asked: Asked, training: Training | None) -> list[str]:
+    """The prices the estimate takes that are surer on the vendor's pages than here."""
+    unsure, taken = asked.rates.unsure(), {'Dataflow': [*_OF_DATAFLOW]}
+    if asked.fleet.accelerators:
+        taken['Dataflow'] += ['accelerator_hour']
+    if training:
+        taken['Vertex AI'] = [name for name in SOURCES if name.startswith('training_')]
+    return [
+        f'check     prices of {service} are {" or ".join(sources)}: {_PAGES[service]}; --rates FILE puts in yours'
+        for service, names in taken.items()
+        if (sources := dict.fromkeys(unsure[name] for name in names if name in unsure))
+    ]
 
 
 def _dollars(amount: float) -> str:

@@ -1,7 +1,8 @@
 """What a cloud charges: one dated table, of which a file of one's own replaces what differs.
 
-List prices in US dollars, without discounts, credits and taxes, as the price lists of Dataflow, Vertex AI (custom
-training) and Cloud Storage had them on that date. They change; `--rates FILE` is a JSON object with the same names.
+List prices in US dollars, without discounts, credits and taxes, of Dataflow, Vertex AI (custom training) and Cloud
+Storage. They change, and no price list could be asked when they were written down: `SOURCES` says where each is from,
+and `--rates FILE`, a JSON object with the same names, puts others in their place.
 """
 
 import json
@@ -11,6 +12,25 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from preprocess import files
 from preprocess.failures import InputError
 
+# Where the prices are from, the surest first.
+READ = "read on the vendor's page"
+QUOTED = "as others quote the vendor's page"
+RECKONED = 'reckoned from those of Compute Engine'
+SOURCES: Mapping[str, str] = {
+    'reads_1000': READ,
+    'writes_1000': READ,
+    'storage_gb_month': READ,
+    'vcpu_hour': QUOTED,
+    'memory_gb_hour': QUOTED,
+    'disk_gb_hour': QUOTED,
+    'shuffle_gb': QUOTED,
+    # Dataflow asks a fifth more for accelerators than Compute Engine, Vertex AI 15 % more for all of a machine.
+    'accelerator_hour': RECKONED,
+    'training_vcpu_hour': RECKONED,
+    'training_memory_gb_hour': RECKONED,
+    'training_disk_gb_hour': RECKONED,
+    'training_accelerator_hour': RECKONED,
+}
 _DO = 'give a JSON object with names of the table in docs/formats.md'
 
 
@@ -57,6 +77,12 @@ class Rates:
     reads_1000: float = 0.0004
     writes_1000: float = 0.005
     storage_gb_month: float = 0.02
+    # What a file has said, whose author knows where it is from.
+    own: frozenset[str] = frozenset()
+
+    def unsure(self) -> dict[str, str]:
+        """Where the prices are from that the table has and nobody has read on the vendor's page."""
+        return {name: source for name, source in SOURCES.items() if source != READ and name not in self.own}
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
@@ -75,7 +101,7 @@ class Rates:
             raise InputError(f'not JSON: {error}', where=f'--rates {path}', do=_DO) from None
         if not isinstance(said, dict):
             raise InputError('not a JSON object', where=f'--rates {path}', do=_DO)
-        known = {one.name for one in fields(cls)}
+        known = {one.name for one in fields(cls)} - {'own'}
         if strangers := sorted(set(said) - known):
             raise InputError(
                 f'no such rate: {", ".join(strangers)}', where=f'--rates {path}', do=f'choose from {", ".join(known)}'
@@ -87,7 +113,7 @@ class Rates:
 
 
 def _replaced(rates: Rates, said: dict[str, object]) -> Rates:
-    new: dict[str, object] = {}
+    new: dict[str, object] = {'own': frozenset(said)}
     for name, value in said.items():
         before = getattr(rates, name)
         if isinstance(before, str):

@@ -14,7 +14,7 @@ from preprocess.costs import Fleet, Overheads, TrainingFleet, Workload
 from preprocess.failures import InputError, UsageError
 from preprocess.machines import Accelerator, Machine
 from preprocess.quotes import Training
-from preprocess.rates import Rates
+from preprocess.rates import SOURCES, Rates
 
 # Numbers that can be reckoned with in one's head.
 ROUND = Overheads(
@@ -294,8 +294,27 @@ def test_the_lines_say_the_job_its_time_its_price_and_what_is_assumed(monkeypatc
         'picture to the last',
         'assumed   pictures and store are in the region of the workers; a picture that moved since it was embedded '
         'counts as new',
-        'assumed   list prices in US dollars of 2025-06 for us-central1, without discounts and taxes (--rates)',
+        'assumed   list prices in US dollars of 2025-06 for us-central1, without discounts and taxes',
+        "check     prices of Dataflow are as others quote the vendor's page: cloud.google.com/dataflow/pricing; "
+        '--rates FILE puts in yours',
+        'check     prices of Vertex AI are reckoned from those of Compute Engine: cloud.google.com/vertex-ai/pricing; '
+        '--rates FILE puts in yours',
     ]
+
+
+def test_what_the_user_has_said_of_prices_need_not_be_checked(tmp_path):
+    path = tmp_path / 'rates.json'
+    path.write_text(json.dumps(dict.fromkeys(['vcpu_hour', 'memory_gb_hour', 'disk_gb_hour', 'shuffle_gb'], 0.1)))
+    said = quotes.lines(work(), quotes.from_flags(flags(f'--rates={path}')))
+    assert [line for line in said if line.startswith('check')] == []
+    options = ['--dataflow_service_options=worker_accelerator=type:nvidia-l4;count:1']
+    said = quotes.lines(work(), quotes.from_flags(flags(f'--rates={path}'), options))
+    assert 'prices of Dataflow are reckoned from those of Compute Engine' in said[-1]
+
+
+def test_every_price_of_the_table_says_where_it_is_from():
+    prices = {name for name, value in vars(Rates()).items() if not isinstance(value, str | frozenset)}
+    assert set(SOURCES) == prices
 
 
 def test_a_price_the_table_does_not_have_is_said_to_be_missing():
@@ -327,4 +346,4 @@ def test_what_can_not_be_is_not_made(impossible):
 
 def test_every_rate_is_in_the_formats():
     text = (Path(__file__).parents[2] / 'docs' / 'formats.md').read_text()
-    assert [name for name in vars(Rates()) if f'`{name}`' not in text] == []
+    assert [name for name in {*SOURCES, 'as_of', 'region'} if f'`{name}`' not in text] == []
