@@ -10,14 +10,17 @@ from preprocess.settings import Json
 
 MODULE = 'trainer.task'
 DEFAULT_MACHINE = 'n1-standard-4'
-# Vertex' own images of TensorFlow are of Python 3.10; this one has 3.11, and pip brings the TensorFlow.
+# Vertex AI installs packages on the images of its own list alone. Those of TensorFlow have Python 3.10, and the last of
+# them was promised until July 2026; of the others Ray's have 3.11, this one until July 2027. Pip brings the TensorFlow.
 DEFAULT_IMAGE = 'us-docker.pkg.dev/vertex-ai/training/ray-cpu.2-47.py311:latest'
 # On machines with GPUs: the libraries of CUDA come with the package's extra, which only our own first lines install.
 DEFAULT_GPU_IMAGE = 'python:3.12-slim'
 # By this label a job is found whose submission was never answered.
 TOKEN = 'headlight_job'
 _VERTEX_IMAGE = re.compile(r'(us|europe|asia)-docker\.pkg\.dev/vertex-ai/training/')
-_TOO_OLD = re.compile(r'\.py3(7|8|9|10)\b|/tf-[cg]pu\.2-\d\d?:')
+_TOO_OLD = re.compile(r'\.[cp][py]3([789]|10)\b|(^|/)python:3\.(\d|10)(?!\d)')
+# What names no Python on that list has one that is older still.
+_OF_PYTHON = re.compile(r'\.[cp][py]3\d+\b')
 _MACHINE = re.compile(r'[a-z][a-z0-9]*(-[a-z0-9]+)+')
 _ACCELERATOR = re.compile(r'[A-Z][A-Z0-9_]+')
 _LABEL = re.compile(r'[a-z][a-z0-9_-]{0,62}=[a-z0-9_-]{0,63}')
@@ -124,7 +127,7 @@ def bootstrap() -> str:
 
 def check_image(image: str) -> None:
     """Refuse images whose Python can not run the package, which only pip would say, in the job's log."""
-    if _TOO_OLD.search(image):
+    if _TOO_OLD.search(image) or (_VERTEX_IMAGE.match(image) and not _OF_PYTHON.search(image)):
         raise UsageError(
             f'the image {image} has Python 3.10 or older; the trainer needs 3.11',
             where='--train_image',

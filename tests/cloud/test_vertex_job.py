@@ -94,9 +94,15 @@ def test_any_other_image_installs_the_package_itself() -> None:
     [
         ('us-docker.pkg.dev/vertex-ai/training/tf-cpu.2-17.py310:latest', False),
         ('us-docker.pkg.dev/vertex-ai/training/tf-gpu.2-11:latest', False),
+        ('asia-docker.pkg.dev/vertex-ai/training/sklearn-cpu.1-6:latest', False),
+        ('us-docker.pkg.dev/vertex-ai/training/tf-tpu.2-15.cp310:latest', False),
+        ('us-docker.pkg.dev/vertex-ai/training/ray-gpu.2-47.py311:latest', True),
+        ('europe-docker.pkg.dev/me/images/trainer:7', True),
         ('europe-docker.pkg.dev/vertex-ai/training/pytorch-gpu.1-13.py39:latest', False),
         (DEFAULT_IMAGE, True),
         ('python:3.12-slim', True),
+        ('python:3.10-slim', False),
+        ('mirror.example/library/python:3.9', False),
     ],
 )
 def test_an_image_whose_python_is_too_old_is_refused_before_the_job_fails(image: str, is_fine: bool) -> None:
