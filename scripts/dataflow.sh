@@ -22,28 +22,16 @@ END
 source "$(dirname "${BASH_SOURCE[0]}")/telling.sh"
 
 input_path='' input_dict='' output_path='' region='' project='' num_workers=3
-while (($#)) && [[ $1 != -- ]]; do
-  case ${1%%=*} in
-    --help | -h) usage && exit 0 ;;
-    --dry_run) dry_run=1 words=1 ;;
-    --input_path | --input_dict | --output_path | --region | --project | --num_workers)
-      value_of "$@"
-      flag=${1%%=*}
-      printf -v "${flag#--}" %s "$value"
-      ;;
-    *) mistake "unknown argument $1" 'write flags of preprocess.run after --' ;;
-  esac
-  shift "$words"
-done
+instead='write flags of preprocess.run after --'
+read_flags 'input_path input_dict output_path region project num_workers' '' "$@"
 [[ -n $input_path ]] || mistake '--input_path is missing' 'say which CSV'
 [[ -n $input_dict ]] || mistake '--input_dict is missing' 'say which dict.txt'
 [[ -n $output_path ]] || mistake '--output_path is missing' 'say where the records go'
 on_a_bucket --output_path "$output_path"
 [[ $num_workers =~ ^[1-9][0-9]*$ ]] || mistake "--num_workers $num_workers is no number" 'give 1 or more'
-((!$#)) || shift
 
 more=()
 [[ -z $region ]] || more+=(--region "$region")
 [[ -z $project ]] || more+=(--project "$project")
 run "$python" -m preprocess.run --cloud --input_path "$input_path" --input_dict "$input_dict" \
-  --output_path "$output_path" --num_workers "$num_workers" "${more[@]+"${more[@]}"}" "$@"
+  --output_path "$output_path" --num_workers "$num_workers" "${more[@]+"${more[@]}"}" "${rest[@]+"${rest[@]}"}"

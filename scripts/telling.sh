@@ -26,15 +26,32 @@ run() {
   [[ -n $dry_run ]] || "$@"
 }
 
-# The value of a flag, as `--flag value` or `--flag=value`; `words` says how many words it took.
-value='' words=1
-value_of() {
-  if [[ $1 == *=* ]]; then
-    value=${1#*=} words=1
-  else
-    (($# > 1)) || mistake "$1 needs a value" "say $1 and its value"
-    value=$2 words=2
-  fi
+# The command line up to a `--`: each flag into the variable of its name, `--flag value` or `--flag=value`, with
+# underscores or hyphens; those without a value become 1. What is behind the `--` is in `rest`.
+rest=()
+read_flags() { # WITH_VALUE WITHOUT WORDS...
+  local _with_value=" $1 " _without=" $2 dry_run " _flag _name
+  shift 2
+  while (($#)) && [[ $1 != -- ]]; do
+    _flag=${1%%=*} _name=${_flag#--}
+    _name=${_name//-/_}
+    [[ $_flag != --help && $_flag != -h ]] || { usage && exit 0; }
+    if [[ $_flag == --?* && $_with_value == *" $_name "* ]]; then
+      if [[ $1 == *=* ]]; then
+        printf -v "$_name" %s "${1#*=}"
+      else
+        (($# > 1)) && [[ $2 != --?* ]] || mistake "$1 needs a value" "say $1 and its value"
+        printf -v "$_name" %s "$2"
+        shift
+      fi
+    elif [[ $1 == --?* && $_without == *" $_name "* ]]; then
+      printf -v "$_name" 1
+    else
+      mistake "unknown argument $1" "${instead:-leave it out}"
+    fi
+    shift
+  done
+  rest=("${@:2}")
 }
 
 on_a_bucket() { # FLAG PATH

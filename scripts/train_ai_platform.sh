@@ -21,35 +21,21 @@ END
 # shellcheck source=scripts/telling.sh
 source "$(dirname "${BASH_SOURCE[0]}")/telling.sh"
 
-output_path='' region=us-central1 project='' scale_tier=BASIC runtime_version=2.11 is_local=''
+output_path='' region=us-central1 project='' scale_tier=BASIC runtime_version=2.11 local=''
 name=headlight_${user//-/_}_$(date -u +%Y%m%d_%H%M%S)
-
-while (($#)) && [[ $1 != -- ]]; do
-  case ${1%%=*} in
-    --help | -h) usage && exit 0 ;;
-    --dry_run) dry_run=1 words=1 ;;
-    --local) is_local=1 words=1 ;;
-    --output_path | --region | --project | --name | --scale_tier | --runtime_version)
-      value_of "$@"
-      flag=${1%%=*}
-      printf -v "${flag#--}" %s "$value"
-      ;;
-    *) mistake "unknown argument $1" 'write flags of trainer.task after --' ;;
-  esac
-  shift "$words"
-done
+instead='write flags of trainer.task after --'
+read_flags 'output_path region project name scale_tier runtime_version' local "$@"
 [[ -n $output_path ]] || mistake '--output_path is missing' 'say where the result goes'
-[[ -n $is_local ]] || on_a_bucket --output_path "$output_path"
+[[ -n $local ]] || on_a_bucket --output_path "$output_path"
 [[ $name =~ ^[A-Za-z][A-Za-z0-9_]*$ ]] || mistake "--name $name is no name" 'take letters, digits and _, a letter first'
-(($# > 1)) || mistake 'no flags of trainer.task are given' 'write -- and its flags: what it is to learn from'
-shift
+((${#rest[@]})) || mistake 'no flags of trainer.task are given' 'write -- and its flags: what it is to learn from'
 needs_gcloud
 
-if [[ -n $is_local ]]; then
+if [[ -n $local ]]; then
   # gcloud starts the `python` it finds: the one that has the package's requirements must come first.
   [[ $python != */* ]] || PATH=$(dirname "$python"):$PATH
   run gcloud ai-platform local train --module-name=trainer.task --package-path="$root/trainer" \
-    --job-dir="$output_path" -- "$@" || fail 5 'the training failed' "$output_path" 'see what it said above'
+    --job-dir="$output_path" -- "${rest[@]}" || fail 5 'the training failed' "$output_path" 'see what it said above'
   exit 0
 fi
 
@@ -60,5 +46,5 @@ more=()
 run gcloud ai-platform jobs submit training "$name" --module-name=trainer.task --package-path="$root/trainer" \
   --staging-bucket="$(cut -d/ -f1-3 <<<"$output_path")" --region="$region" "${more[@]+"${more[@]}"}" \
   --scale-tier="$scale_tier" --runtime-version="$runtime_version" --python-version=3.7 \
-  --job-dir="$output_path" -- "$@" ||
+  --job-dir="$output_path" -- "${rest[@]}" ||
   fail 5 'AI Platform did not take the job: the service has ended' "$name" 'use scripts/train_vertex.sh'

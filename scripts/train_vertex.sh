@@ -12,7 +12,7 @@ usage: scripts/train_vertex.sh --output_path gs://BUCKET/DIR --region REGION [..
   --project PROJECT     default: gcloud's own
   --name NAME           what the job is called (default: headlight, you and the time)
   --machine_type TYPE   default n1-standard-4
-  --accelerator T[:N]   GPUs of each machine, as NVIDIA_L4 or NVIDIA_TESLA_T4:2
+  --accelerator T[:N]   GPUs of each machine, as NVIDIA_L4 or NVIDIA_TESLA_T4:2; with an --image that has CUDA
   --nodes N             so many machines train together (default 1)
   --image IMAGE         one of Vertex AI's with Python 3.11, or one of yours whose entry point is the trainer
   --service_account A   as whom the job runs
@@ -27,33 +27,24 @@ END
 source "$(dirname "${BASH_SOURCE[0]}")/telling.sh"
 
 output_path='' region='' project='' machine_type=n1-standard-4 accelerator='' nodes=1 service_account=''
-image=us-docker.pkg.dev/vertex-ai/training/ray-cpu.2-47.py311:latest
+image=''
 name=headlight-$user-$(date -u +%Y%m%d-%H%M%S)
-
-while (($#)) && [[ $1 != -- ]]; do
-  case ${1%%=*} in
-    --help | -h) usage && exit 0 ;;
-    --dry_run) dry_run=1 words=1 ;;
-    --output_path | --region | --project | --name | --machine_type | --accelerator | --nodes | --image | --service_account)
-      value_of "$@"
-      flag=${1%%=*}
-      printf -v "${flag#--}" %s "$value"
-      ;;
-    *) mistake "unknown argument $1" 'write flags of trainer.task after --' ;;
-  esac
-  shift "$words"
-done
+instead='write flags of trainer.task after --'
+read_flags 'output_path region project name machine_type accelerator nodes image service_account' '' "$@"
 [[ -n $output_path ]] || mistake '--output_path is missing' 'say where the result goes'
 on_a_bucket --output_path "$output_path"
 [[ -n $region ]] || mistake '--region is missing' 'say where, as --region europe-west1'
 [[ $nodes =~ ^[1-9][0-9]*$ ]] || mistake "--nodes $nodes is no number of machines" 'give 1 or more'
-(($# > 1)) || mistake 'no flags of trainer.task are given' 'write -- and its flags: what it is to learn from'
-shift
+[[ ! $image =~ \.py3([789]|10)(:|$) ]] || mistake "--image $image has Python 3.10 or older" 'the trainer needs 3.11'
+[[ -z $accelerator || -n $image ]] ||
+  mistake '--accelerator needs --image' 'name one with CUDA; trainer.task --cloud --train_accelerator brings it along'
+image=${image:-us-docker.pkg.dev/vertex-ai/training/ray-cpu.2-47.py311:latest}
+((${#rest[@]})) || mistake 'no flags of trainer.task are given' 'write -- and its flags: what it is to learn from'
 needs_gcloud
 
 # gcloud cuts a list at its commas, unless told another sign; the flags must not hold it.
 flags="^|^--output_path=$output_path"
-for word in "$@"; do
+for word in "${rest[@]}"; do
   [[ $word != *'|'* ]] || mistake "a flag holds the sign |: $word" 'gcloud can not pass it on; use trainer.task --cloud'
   flags+="|$word"
 done

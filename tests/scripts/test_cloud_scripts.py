@@ -64,6 +64,8 @@ MISTAKES = [
     ('dataflow.sh', (), '--input_path is missing'),
     ('dataflow.sh', ('--input_path', 'a.csv', '--input_dict', 'd', '--output_path', 'here'), 'not on a bucket'),
     ('dataflow.sh', ('--input_path',), '--input_path needs a value'),
+    ('dataflow.sh', ('--input_path', '--input_dict', 'd'), '--input_path needs a value'),
+    ('dataflow.sh', ('pictures.csv',), 'unknown argument pictures.csv'),
     ('dataflow.sh', ('--speed', '9'), 'unknown argument --speed'),
     (
         'dataflow.sh',
@@ -76,6 +78,8 @@ MISTAKES = [
     ('train_vertex.sh', ('--output_path', 'gs://b/o', '--region', 'r', '--'), 'no flags of trainer.task'),
     ('train_vertex.sh', ('--output_path', 'gs://b/o', '--region', 'r', '--nodes', '0', '--', '-x'), 'number of machi'),
     ('train_vertex.sh', ('--output_path', 'gs://b/o', '--region', 'r', '--', '--a=b|c'), 'holds the sign |'),
+    ('train_vertex.sh', ('--output_path=gs://b/o', '--region=r', '--accelerator=L4', '--', '-x'), 'needs --image'),
+    ('train_vertex.sh', ('--output_path=gs://b/o', '--region=r', '--image=tf.2-17.py310', '--', '-x'), 'Python 3.10'),
     ('train_ai_platform.sh', (), '--output_path is missing'),
     ('train_ai_platform.sh', ('--output_path', 'out', '--', '-x'), 'not on a bucket'),
     ('train_ai_platform.sh', ('--output_path', 'gs://b/o', '--name', 'a-b', '--', '-x'), 'is no name'),
@@ -122,12 +126,14 @@ def test_dataflow_makes_records_of_one_csv(tools: Recorder) -> None:
 
 
 def test_vertex_gets_package_module_machine_and_flags(tools: Recorder) -> None:
+    image = DEFAULT_IMAGE.replace('cpu', 'gpu')
     words = ['--output_path', 'gs://b/my out', '--region', 'europe-west1', '--accelerator', 'NVIDIA_L4:2', '--nodes=3']
-    ended = tools.run('train_vertex.sh', *words, '--machine_type', 'g2-standard-8', '--', *RECORDS, USER='Ann Onym')
+    words += ['--machine_type', 'g2-standard-8', f'--image={image}']
+    ended = tools.run('train_vertex.sh', *words, '--', *RECORDS, USER='Ann Onym')
     assert ended.returncode == 0, ended.stderr
     words = call(tools, 'gcloud', 'ai', 'custom-jobs', 'create')
     machine = 'machine-type=g2-standard-8,accelerator-type=NVIDIA_L4,accelerator-count=2'
-    code = f'executor-image-uri={DEFAULT_IMAGE},python-module=trainer.task'
+    code = f'executor-image-uri={image},python-module=trainer.task'
     assert [word for word in words if word.startswith('--worker')] == [
         f'--worker-pool-spec={machine},replica-count=1,{code}',
         f'--worker-pool-spec={machine},replica-count=2,{code}',
@@ -137,6 +143,14 @@ def test_vertex_gets_package_module_machine_and_flags(tools: Recorder) -> None:
     assert said['--args'].split('|') == ['^', '^--output_path=gs://b/my out', *RECORDS]
     assert re.fullmatch(r'headlight-ann-onym-\d{8}-\d{6}', said['--display-name'])
     assert [shown[1:] for shown in printed(ended)] == [made[1:] for made in tools.calls]
+
+
+def test_names_of_flags_may_have_hyphens(tools: Recorder) -> None:
+    words = ['--output-path=gs://b/o', '--region=r', '--machine-type', 'n1-highmem-8', '--dry-run', '--', *RECORDS]
+    ended = tools.run('train_vertex.sh', *words)
+    assert (ended.returncode, tools.calls) == (0, [])
+    pool = f'machine-type=n1-highmem-8,replica-count=1,executor-image-uri={DEFAULT_IMAGE},python-module=trainer.task'
+    assert f'--worker-pool-spec={pool}' in printed(ended)[-1]
 
 
 def test_an_image_of_ones_own_needs_no_package(tools: Recorder) -> None:
