@@ -94,6 +94,7 @@ def test_the_same_command_again_does_nothing_and_says_so(again: Finished, finish
     assert 'evaluation: ' in said
 
 
+@pytest.mark.slow
 def test_a_mended_label_redoes_only_what_follows_and_keeps_the_model_before(tmp_path: Path) -> None:
     demo.draw_demo(str(tmp_path / 'pictures'), pictures_per_class=8, seed=4)
     table = tmp_path / 'all.csv'

@@ -250,6 +250,7 @@ def test_the_number_of_shards_follows_the_size():
     assert shards.how_many(1_000_000, 64) == 10
 
 
+@pytest.mark.slow
 def test_four_parts_of_one_csv_are_the_whole_once_the_folder_is_moved(folder):
     write_csv(folder, 'train.csv', (folder / 'train.csv').read_text().splitlines() + ['pics/00004.png,cat', ',cat'])
     parts = [embed(config(folder, part=Part(index, 4)), folder=folder)[0] for index in range(4)]

@@ -67,7 +67,9 @@ def finish(folder: Path, data: Path, *flags: object) -> None:
     assert left_over(folder / 'out') == []
 
 
-@pytest.mark.parametrize('percent', [25, 50, 75])
+@pytest.mark.parametrize(
+    'percent', [pytest.param(25, marks=pytest.mark.slow), 50, pytest.param(75, marks=pytest.mark.slow)]
+)
 def test_a_killed_run_goes_on_from_what_it_had(folder, data, percent):
     batch = PICTURES * percent // 100 // BATCH + 1
     with held(folder, batch, f'--input_path={data}/train.csv', env=environment(folder)) as process:

@@ -358,6 +358,7 @@ def first_label(directory: Path) -> str:
     )
 
 
+@pytest.mark.slow
 def test_killed_while_the_model_is_checked_the_old_one_stays_and_the_next_export_works(
     model, parts, tmp_path, monkeypatch
 ):
