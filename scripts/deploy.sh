@@ -75,6 +75,7 @@ if [[ -z $name ]]; then
 fi
 [[ -n $region ]] || mistake '--region is missing' 'say where, as --region us-central1'
 [[ $wait_secs =~ ^[0-9]+$ ]] || mistake "--wait_secs is a number of seconds, got $wait_secs" 'give one'
+wait_secs=$((10#$wait_secs)) # 090 is no octal number
 [[ $name =~ ^[A-Za-z][A-Za-z0-9_-]{0,80}$ ]] ||
   mistake "--name $name is no name" 'take letters, digits, - and _, and begin with a letter'
 [[ -z $legacy || $name != *-* ]] || mistake "--name $name has a -, which AI Platform does not take" 'take _ instead'
@@ -248,9 +249,12 @@ drop_check() {
 
 # All traffic to one version, remembering what had it.
 switch_to() { # NUMBER BEFORE
-  local remember=()
-  [[ -z $2 || $2 == "$1" ]] || remember=(--update-labels="before-$1=$2")
-  run gcloud ai endpoints update "$endpoint" --traffic-split="$1=100" ${remember[@]+"${remember[@]}"} "${place[@]}" >&2
+  local labels=() stale
+  [[ -z $2 || $2 == "$1" ]] || labels=(--update-labels="before-$1=$2")
+  # An endpoint holds 64 labels: those of versions that were removed make room.
+  stale=$(of_endpoint stale)
+  [[ -z $stale ]] || labels+=(--remove-labels="$stale")
+  run gcloud ai endpoints update "$endpoint" --traffic-split="$1=100" ${labels[@]+"${labels[@]}"} "${place[@]}" >&2
 }
 
 upload() {
@@ -290,8 +294,12 @@ vertex_deploy() {
   switch_to "$number" "$before"
   if ! await_sample "$name" "$number" gcloud ai endpoints predict "$endpoint" \
     --json-request="$scratch/request.json" "${place[@]}"; then
-    [[ -z $before ]] || switch_to "$before" ''
-    fail 5 "$problem" "version $version" "the traffic is back where it was; see --list, and --remove --version $version"
+    local traffic='it has the traffic, because no other version is there'
+    if [[ -n $before ]]; then
+      switch_to "$before" ''
+      traffic='the traffic is back where it was'
+    fi
+    fail 5 "$problem" "version $version" "$traffic; see --list, and --remove --version $version"
   fi
   result "$version" "$endpoint"
 }

@@ -67,6 +67,13 @@ def before(endpoint: Json) -> str:
     return number
 
 
+def stale(endpoint: Json) -> str:
+    """The labels that remember for versions which are not deployed any more, with commas between."""
+    there = {_text(one, 'id') for one in _deployed(endpoint)}
+    labels = _row(_row(endpoint).get('labels') or {})
+    return ','.join(sorted(name for name in labels if _is_memory(name) and name.rpartition('-')[2] not in there))
+
+
 def version_of(endpoint: Json, number: str) -> str:
     """The name of the version with a number."""
     names = {_text(one, 'id'): _text(one, 'displayName') for one in _deployed(endpoint)}
@@ -146,6 +153,11 @@ def prediction(answer: Json, number: str = '') -> str:
     return f'{_number(one.get("prediction")):.0f} {_text(one, "label")}'
 
 
+def _is_memory(label: str) -> bool:
+    word, _, number = label.partition('-')
+    return word == _BEFORE and number.isdigit()
+
+
 def _deployed(endpoint: Json) -> list[dict[str, Json]]:
     return _rows(_row(endpoint).get('deployedModels') or [])
 
@@ -191,6 +203,7 @@ QUESTIONS: dict[str, Question] = {
     'deployed': deployed,
     'serving': serving,
     'before': before,
+    'stale': stale,
     'version_of': version_of,
     'table': table,
     'old_default': old_default,

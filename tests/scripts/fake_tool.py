@@ -62,6 +62,8 @@ def _endpoint_update(world, words):
     if label := _value(words, '--update-labels'):
         key, _, value = label.partition('=')
         endpoint.setdefault('labels', {})[key] = value
+    for key in filter(None, _value(words, '--remove-labels').split(',')):
+        del endpoint['labels'][key]
 
 
 def _endpoint_predict(world, words):

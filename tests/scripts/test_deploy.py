@@ -124,7 +124,7 @@ def test_a_right_number_is_right_whatever_the_server_calls_it(tools, deploy):
 
 def test_what_does_not_answer_in_time_gets_no_traffic(tools, deploy):
     tools.change(silent=1000)
-    said = three_lines(deploy(*DEPLOY, '--wait_secs', '0'), 5)
+    said = three_lines(deploy(*DEPLOY, '--wait_secs', '00'), 5)
     assert 'did not answer the sample in 0 s: ERROR' in said['error'] and '503' in said['error']
     assert tools.world['endpoints'] == []
 
@@ -142,6 +142,23 @@ def test_a_version_that_fails_only_when_it_is_live_loses_the_traffic_again(tools
     said = three_lines(deploy(*DEPLOY, '--label', 'rose'), 5)
     assert serving(tools) == 'v1'
     assert 'the traffic is back where it was' in said['do']
+
+
+def test_a_first_version_that_fails_only_when_it_is_live_is_told_to_have_the_traffic(tools, deploy):
+    tools.change(wrong_live=True)
+    said = three_lines(deploy(*DEPLOY, '--label', 'rose'), 5)
+    assert 'it has the traffic, because no other version is there' in said['do']
+
+
+def test_what_was_remembered_for_removed_versions_is_forgotten(tools, deploy):
+    endpoints = versions('v1', 'v2')
+    endpoints[0]['labels'] |= {'before-90': '2', 'before-91': '90', 'team': 'plants', 'before-noon': 'x'}
+    tools.change(endpoints=endpoints)
+    told(deploy())
+    (updated,) = tools.called('gcloud', 'ai', 'endpoints', 'update')
+    assert '--remove-labels=before-90,before-91' in updated
+    labels = live(tools)['labels']
+    assert {'before-2', 'team', 'before-noon'} < set(labels) and not {'before-90', 'before-91'} & set(labels)
 
 
 def test_going_back_returns_the_traffic_step_by_step_and_keeps_all_versions(tools, deploy):
