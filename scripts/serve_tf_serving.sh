@@ -55,6 +55,7 @@ if [[ -z $model_dir ]]; then
 fi
 [[ $port =~ ^[1-9][0-9]*$ ]] || mistake "--port is a number, got $port" 'give one'
 [[ $wait_secs =~ ^[0-9]+$ ]] || mistake "--wait_secs is a number of seconds, got $wait_secs" 'give one'
+wait_secs=$((10#$wait_secs)) # 090 is no octal number
 [[ $name =~ ^[A-Za-z0-9_.-]+$ ]] || mistake "--name $name can not stand in an address" 'give letters and digits'
 [[ -f $model_dir/saved_model.pb ]] ||
   fail 3 'this is no SavedModel' "--model_dir $model_dir" 'give the folder that holds saved_model.pb'
@@ -79,7 +80,8 @@ cleanup() {
   code=$?
   trap - EXIT INT TERM HUP
   if [[ -n $container ]]; then
-    run docker stop --time 10 "$container" >/dev/null || say "still there: docker stop $container"
+    run docker stop --time 10 "$container" >/dev/null || true # it may have ended by itself
+    run docker rm --force "$container" >/dev/null || say "still there: docker rm --force $container"
   fi
   rm -rf "$scratch"
   exit "$code"
@@ -117,7 +119,8 @@ PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}" run "$python" -m predict.images_to
   -o "$scratch/request.json" -- "$sample" >&2 ||
   fail 3 'the sample can not be sent' "--sample_image $sample" 'give another'
 
-run docker run --detach --rm --publish "$host:$port:8501" \
+# Without --rm: the log of a container that ends by itself would go with it.
+run docker run --detach --publish "$host:$port:8501" \
   --mount "type=bind,\"source=$model_dir\",target=/models/$name/1,readonly" \
   --env "MODEL_NAME=$name" "$image" >"$scratch/container" ||
   fail 5 "Docker ended with exit code $?" "$image" 'see what it said above'

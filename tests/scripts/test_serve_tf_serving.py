@@ -26,7 +26,8 @@ def test_it_serves_says_when_a_picture_is_answered_and_stops_the_container_at_th
     assert loading == loaded == 'http://127.0.0.1:9000/v1/models/flowers' and asked == f'{loaded}:predict'
     assert ended.stderr.count('loading the model: ') == 2
     assert json.loads(ended.stdout)['predictions'][0]['label'] == 'rose'
-    assert tools.calls[-1] == ['docker', 'stop', '--time', '10', 'c0ffee']
+    assert tools.calls[-2:] == [['docker', 'stop', '--time', '10', 'c0ffee'], ['docker', 'rm', '--force', 'c0ffee']]
+    assert '--rm' not in started, 'the log of a container that ends by itself would go with it'
 
 
 def test_a_container_that_ended_is_told_with_its_log(tools):
@@ -39,9 +40,9 @@ def test_a_container_that_ended_is_told_with_its_log(tools):
 
 def test_what_does_not_load_in_time_is_stopped(tools):
     tools.change(silent=1000)
-    ended = tools.run('serve_tf_serving.sh', '--model-dir', 'a model', '--wait_secs', '0')
+    ended = tools.run('serve_tf_serving.sh', '--model-dir', 'a model', '--wait_secs', '00')
     assert ended.returncode == 5 and 'takes longer than 0 s' in ended.stderr
-    assert tools.calls[-1][:2] == ['docker', 'stop']
+    assert [call[:2] for call in tools.calls[-2:]] == [['docker', 'stop'], ['docker', 'rm']]
 
 
 def test_a_dry_run_starts_nothing(tools):
