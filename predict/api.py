@@ -141,9 +141,12 @@ class Api:
 
 
 def check_name(request: Request, service: Service) -> None:
-    """There is one model; others are not found."""
+    """There is one model, in one version; others are not found."""
     if request.path_params['name'] != service.manner.name:
         raise Refused('not-found', f'the model here is named {service.manner.name}')
+    version = str(service.version or 1)
+    if request.path_params.get('version', version) != version:
+        raise Refused('not-found', f'the version that is served is {version}')
 
 
 def as_json(content: Json, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:

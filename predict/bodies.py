@@ -31,10 +31,13 @@ class Intake:
         """A request's body; Refused when it is too large, too slow, or too much beside the others'."""
         if _announced(scope) > self.most_bytes:
             raise self._too_large()
+        if (coding := _header(scope, b'content-encoding', b'identity').strip().lower()) not in (b'identity', b''):
+            raise Refused('unsupported-encoding', f'a body in {coding.decode("ascii", "replace")}: send it as it is')
         pieces: list[bytes] = []
         try:
             await self._read(receive, pieces)
-            yield b''.join(pieces)
+            pieces[:] = [b''.join(pieces)]  # in memory once
+            yield pieces[0]
         finally:
             self.held -= sum(map(len, pieces))
 
@@ -67,7 +70,11 @@ async def hung_up(receive: Receive) -> None:
 
 
 def _announced(scope: Scope) -> int:
-    return int(next((value for name, value in scope['headers'] if name == b'content-length'), b'0'))
+    return int(_header(scope, b'content-length', b'0'))
+
+
+def _header(scope: Scope, wanted: bytes, default: bytes) -> bytes:
+    return next((bytes(value) for name, value in scope['headers'] if name == wanted), default)
 
 
 async def _pieces(receive: Receive) -> AsyncIterator[bytes]:

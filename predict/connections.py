@@ -17,6 +17,8 @@ from uvicorn.server import ServerState
 
 # A request's headers are one small packet. Also how long a connection may be idle between two requests.
 _HEADERS_S = 10.0
+# A client that takes nothing of what is sent to it for so long has gone, too.
+_UNREAD_S = 10.0
 # A client that was refused before it had sent everything may go on for so long, so that it comes to read the answer.
 _LINGER_S = 1.0
 # Between a signal and the end, clients that keep a connection may ask once more, and are told to close it.
@@ -25,6 +27,8 @@ _LAST_REQUEST_S = 0.3
 _LAST_ANSWERS_S = 60
 _LOOK_S = 0.05
 _HEADER_BYTES = 32 << 10
+# Pieces of a body that are hardly larger than what they are wrapped in; the parser takes a tenth of a second for them.
+_CRUMB_BYTES, _MOST_CRUMBS = 64, 10_000
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,22 @@ class Guard:
 
     most_connections: int
     overload: ASGIApp
+
+
+class _Frugal(h11.Connection):
+    """HTTP whose bodies do not come in crumbs: every piece costs as much, however small it is."""
+
+    _crumbs = 0
+
+    def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            self._crumbs = 0
+        elif isinstance(event, h11.Data):
+            self._crumbs += len(event.data) < _CRUMB_BYTES
+            if self._crumbs > _MOST_CRUMBS:
+                raise h11.RemoteProtocolError('a body in too many pieces')
+        return event
 
 
 class Guarded(H11Protocol):
@@ -47,8 +67,10 @@ class Guarded(H11Protocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self.conn = _Frugal(h11.SERVER, _HEADER_BYTES)
         self._guard = guard
         self._end_at: asyncio.TimerHandle | None = None
+        self._unread_at: asyncio.TimerHandle | None = None
         self.idle_since = 0.0
 
     @property
@@ -64,6 +86,7 @@ class Guarded(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
+        self._stop_watching()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -78,10 +101,36 @@ class Guarded(H11Protocol):
         if self.is_busy:  # the next request was here already
             self._stop_waiting()
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch_reader()
+
+    def resume_writing(self) -> None:
+        self._stop_watching()
+        super().resume_writing()
+
     def end_if_idle(self) -> None:
         """Close it, unless it just became busy."""
         if not self.is_busy:
             self.transport.close()
+            self._watch_reader()
+
+    def _watch_reader(self) -> None:
+        """Cut it off when nothing of what waits to be sent has been taken a while later: closing waits for that."""
+        self._stop_watching()
+        if waiting := self.transport.get_write_buffer_size():
+            self._unread_at = self.loop.call_later(_UNREAD_S, self._cut_off_unless_less_than, waiting)
+
+    def _cut_off_unless_less_than(self, waiting: int) -> None:
+        if self.transport.get_write_buffer_size() >= waiting:
+            self.transport.abort()
+        else:
+            self._watch_reader()
+
+    def _stop_watching(self) -> None:
+        if self._unread_at:
+            self._unread_at.cancel()
+            self._unread_at = None
 
     def _wait(self, seconds: float) -> None:
         self._stop_waiting()

@@ -1,5 +1,6 @@
 """A posted body -> the pictures in it: a form of files, as browsers and `curl -F` send it, or a picture by itself."""
 
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,9 @@ from predict.refusals import Refused
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
+
+# What is wrong with a form is for the client to hear; without a handler it would be printed here.
+logging.getLogger('python_multipart').addHandler(logging.NullHandler())
 
 FIELD = 'image'
 MOST_PARTS = 1000
@@ -85,8 +89,8 @@ def is_form(content_type: str) -> bool:
 
 def _parts(body: bytes, boundary: bytes) -> list[_Part]:
     form = _Form()
-    parser = MultipartParser(boundary, form.callbacks())
     try:
+        parser = MultipartParser(boundary, form.callbacks())
         parser.write(body)
         parser.finalize()
     except FormParserError as error:

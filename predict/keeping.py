@@ -77,7 +77,7 @@ class Keeper:
         seen = refused = served
         while True:
             await asyncio.sleep(interval_s)
-            before, seen = seen, await asyncio.to_thread(export.mark)
+            before, seen = seen, await asyncio.to_thread(_looked_at, export)
             # Looked at twice: on some storages an export is written file by file, in sight of everybody.
             if seen is None or seen != before or seen in (served, refused):
                 continue
@@ -93,6 +93,15 @@ class Keeper:
     def _made(self, load: Callable[[], Loaded]) -> tuple[Served, Mark | None]:
         answerer, mark = load()
         return Served(answerer, self.machinery), mark
+
+
+def _looked_at(export: Export) -> Mark | None:
+    """Which export is there; a storage that can't be asked now is asked again: what is served goes on."""
+    try:
+        return export.mark()
+    except Failure as failure:
+        _log.warning('%s can not be looked at: %s', export.directory, failure.what)
+        return None
 
 
 def _tell(export: Export, error: Exception) -> None:

@@ -105,9 +105,10 @@ _FAILURES = {
 def document() -> Object:
     """The whole document."""
     name: Json = {'name': 'name', 'in': 'path', 'required': True, 'schema': {'type': 'string'}}
+    about = 'Pictures in, labels and scores out. Behind {name}, /versions/{version} may name the version.'
     return {
         'openapi': '3.1.0',
-        'info': {'title': 'Headlight', 'version': '1', 'description': 'Pictures in, labels and scores out.'},
+        'info': {'title': 'Headlight', 'version': '1', 'description': about},
         'paths': {
             '/predict': {'post': _predict()},
             '/video': {'post': _video()},

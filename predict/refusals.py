@@ -19,6 +19,7 @@ STATUSES = {
     'not-found': 404,
     'method-not-allowed': 405,
     'slow-request': 408,
+    'unsupported-encoding': 415,
     'too-many-pictures': 413,
     'too-long': 413,
     'too-many-frames': 413,

@@ -79,9 +79,15 @@ def picture(instance: Json, place: str) -> Picture | Unusable:
     if not isinstance(encoded, str):
         return Unusable(str(key), 'bad-request: no {"image_bytes": {"b64": "..."}}')
     try:
-        return Picture(str(key), base64.b64decode(''.join(encoded.split()).translate(_URL_SAFE), validate=True))
+        return Picture(str(key), _bytes(encoded))
     except (binascii.Error, ValueError):
         return Unusable(str(key), 'bad-request: image_bytes is not base64')
+
+
+def _bytes(encoded: str) -> bytes:
+    """What base64 stands for: wrapped or not, in either alphabet, and without the padding that some leave out."""
+    plain = ''.join(encoded.split()).translate(_URL_SAFE)
+    return base64.b64decode(plain if '=' in plain else plain + '=' * (-len(plain) % 4), validate=True)
 
 
 def _not_a_request(what: str, where: str) -> InputError:

@@ -61,7 +61,7 @@ def application(service: Service, metrics: Metrics, limits: Limits, contract: Co
     intake = Intake(limits.request_bytes, limits.bytes_at_once)
     api, status = Api(service, intake, metrics, limits.pictures), Status(service, metrics, limits.request_bytes)
     app = Starlette(
-        routes=[*_routes(api, status), *_asked_for(contract, api, status), *_pages()],
+        routes=[*_asked_for(contract, api, status), *_routes(api, status), *_pages()],
         exception_handlers={Refused: _refused, HTTPException: _http_error, Exception: _bug},
     )
     app.router.redirect_slashes = False
@@ -78,15 +78,15 @@ def _routes(api: Api, status: Status) -> list[Route]:
     table: list[tuple[str, str, Handler]] = [
         ('POST', '/predict', api.predict),
         ('POST', '/video', api.video),
-        ('POST', '/v1/models/{name}:predict', api.v1_predict),
+        *_of_model('POST', '/v1/models/{name}', ':predict', api.v1_predict),
         ('GET', '/v1/models', status.v1_models),
-        ('GET', '/v1/models/{name}', status.v1_model),
-        ('POST', '/v2/models/{name}/infer', api.v2_infer),
+        *_of_model('GET', '/v1/models/{name}', '', status.v1_model),
+        *_of_model('POST', '/v2/models/{name}', '/infer', api.v2_infer),
         ('GET', '/v2', status.v2_server),
         ('GET', '/v2/health/live', status.healthy),
         ('GET', '/v2/health/ready', status.ready),
-        ('GET', '/v2/models/{name}', status.v2_model),
-        ('GET', '/v2/models/{name}/ready', status.v2_model_ready),
+        *_of_model('GET', '/v2/models/{name}', '', status.v2_model),
+        *_of_model('GET', '/v2/models/{name}', '/ready', status.v2_model_ready),
         ('GET', '/healthz', status.healthy),
         ('GET', '/readyz', status.ready),
         ('GET', '/metrics', status.metrics),
@@ -94,8 +94,13 @@ def _routes(api: Api, status: Status) -> list[Route]:
     return [Route(path, handler, methods=[method]) for method, path, handler in table]
 
 
+def _of_model(method: str, model: str, verb: str, handler: Handler) -> list[tuple[str, str, Handler]]:
+    """A route of the model; clients may name the version too."""
+    return [(method, f'{model}/versions/{{version}}{verb}', handler), (method, f'{model}{verb}', handler)]
+
+
 def _asked_for(contract: Contract, api: Api, status: Status) -> list[Route]:
-    """A platform's own routes, unless they are ours already."""
+    """A platform's own routes, before ours: where it asks for health, a model being loaded is not healthy yet."""
     wanted: list[tuple[str | None, str, Handler]] = [
         (contract.predict, 'POST', api.predict),
         (contract.health, 'GET', status.ready),

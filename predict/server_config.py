@@ -82,6 +82,9 @@ def from_environment(environment: Mapping[str, str]) -> dict[str, str | int]:
     port = environment.get('AIP_HTTP_PORT', '')
     if port and not (port.isascii() and port.isdigit()):
         raise UsageError(f'AIP_HTTP_PORT is {port!r}', where='the environment', do='give the number of a port')
+    for name in ('AIP_PREDICT_ROUTE', 'AIP_HEALTH_ROUTE'):
+        if not environment.get(name, '/').startswith('/'):
+            raise UsageError(f'{name} is {environment[name]!r}', where='the environment', do='let it begin with a /')
     told: dict[str, str | int] = {'host': '0.0.0.0', 'port': int(port)} if port else {}
     names = {
         'model_dir': 'AIP_STORAGE_URI',

@@ -15,6 +15,7 @@ from predict.pictures import Picture, Unusable
 from predict.refusals import Refused
 from predict.remote import EndpointFailed
 from predict.serving import Served
+from preprocess.failures import InputError
 from preprocess.images import Shape
 
 _RETRY_WHILE_LOADING_S = 2
@@ -102,7 +103,7 @@ class Service:
             answers = await asyncio.gather(*map(asyncio.wrap_future, turn.served.submit(pictures)))
         except Busy as busy:
             raise Refused('busy', 'too many pictures at once', retry_after_s=busy.retry_after_s) from None
-        except EndpointFailed as failure:
+        except (EndpointFailed, InputError) as failure:  # the second: it is gone, or lets us in no more
             raise Refused('endpoint-failed', failure.what) from failure
         finally:
             turn.requests -= 1

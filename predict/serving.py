@@ -1,10 +1,11 @@
 """A model at the service of many callers: pictures are decoded beside the network and share its batches."""
 
 import contextlib
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from preprocess.decoders import DecoderPool
 from preprocess.image_formats import ImageError
 from preprocess.images import Pixels, Shape
 
+# Of one request: pictures that are to be decoded.
+_Todo: TypeAlias = 'deque[tuple[str | bytes | Pixels, Future[Prediction]]]'
 # Longer than the largest picture of the policy takes; who sends worse gets `too-slow`, and holds a decoder no longer.
 DECODE_TIMEOUT_S = 10.0
 
@@ -52,6 +55,7 @@ class Served:
 
     def __init__(self, answerer: Answerer, machinery: Machinery) -> None:
         self.answerer = answerer
+        self._decoders = machinery.decoders
         self._pool = DecoderPool(answerer.input_shape, children=machinery.decoders, timeout_s=DECODE_TIMEOUT_S)
         self._threads = ThreadPoolExecutor(machinery.decoders, thread_name_prefix='decode')
         try:
@@ -75,7 +79,16 @@ class Served:
     def submit(self, pictures: Sequence[Picture | Unusable]) -> list['Future[Prediction]']:
         """An answer for each picture, to come; Busy when there is no room for all of them."""
         self._batcher.reserve(sum(isinstance(picture, Picture) for picture in pictures))
-        return [self._coming(picture) for picture in pictures]
+        answers: list[Future[Prediction]] = [Future() for _ in pictures]
+        todo: _Todo = deque()
+        for picture, answer in zip(pictures, answers, strict=True):
+            if isinstance(picture, Unusable):
+                answer.set_result(Prediction('', error=picture.error))
+            else:
+                todo.append((picture.source, answer))
+        for _ in range(min(len(todo), self._decoders)):
+            self._threads.submit(self._work_off, todo)
+        return answers
 
     def close(self) -> None:
         """Answer what is in the line, and end."""
@@ -83,13 +96,17 @@ class Served:
         self._batcher.close()
         self._end_decoders()
 
-    def _coming(self, picture: Picture | Unusable) -> 'Future[Prediction]':
-        answer: Future[Prediction] = Future()
-        if isinstance(picture, Unusable):
-            answer.set_result(Prediction('', error=picture.error))
-        else:
-            self._threads.submit(self._decode, picture.source, answer)
-        return answer
+    def _work_off(self, todo: '_Todo') -> None:
+        """Decode one picture of a request, and get in line again for the next: large requests let small ones pass."""
+        while todo:
+            try:
+                source, answer = todo.popleft()
+            except IndexError:  # another thread took the last one
+                return
+            self._decode(source, answer)
+            with contextlib.suppress(RuntimeError):  # the end has come, and nobody else is in that line
+                self._threads.submit(self._work_off, todo)
+                return
 
     def _decode(self, source: 'str | bytes | Pixels', answer: 'Future[Prediction]') -> None:
         """Put a picture into the line, or say why it can't be; of those that nobody waits for any more, nothing."""

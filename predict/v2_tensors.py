@@ -103,8 +103,11 @@ def _texts(data: Json) -> tuple[str, ...]:
 
 def _unpacked(data: memoryview) -> Iterator[bytes]:
     """Elements behind their lengths."""
-    at = 0
+    at = elements = 0
     while at < len(data):
+        elements += 1
+        if elements > v1_json.MOST_VALUES:
+            raise Refused('bad-request', f'more than {v1_json.MOST_VALUES:,} elements')
         begin = at + _LENGTH.size
         length = _LENGTH.unpack(data[at:begin])[0] if begin <= len(data) else len(data)
         if begin + length > len(data):

@@ -188,6 +188,9 @@ def _refusal(reason: str, message: str) -> bytes:
 
 
 def _main() -> None:
+    # Service managers tell every process of a service to end: a picture under way is still wanted by the parent, and
+    # without a parent there is nothing to read.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     shape, timeout_s, decode = json.loads(sys.argv[1])
     module, _, function = decode.partition(':')
     _serve(tuple(shape), timeout_s, getattr(importlib.import_module(module), function))

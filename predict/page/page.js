@@ -56,7 +56,9 @@ async function ask(file) {
       continue;
     }
     try {
-      return await response.json();
+      const answer = await response.json();
+      // A file may be JSON with pictures in it, which has answers of its own.
+      return answer.error || answer.top || answer.seconds ? answer : {error: 'it is no picture', reason: 'not-an-image'};
     } catch (error) {
       return {error: `the server answered ${response.status}`, reason: 'internal'};
     }

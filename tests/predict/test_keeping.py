@@ -1,14 +1,20 @@
 """A model exported anew is served in place of the old one, and no request is lost on the way."""
 
+import asyncio
 import shutil
 import threading
 from pathlib import Path
 
 import pytest
 
-from predict.keeping import Export
+from predict.batching import Batching
+from predict.keeping import Export, Keeper
+from predict.metrics import Metrics
+from predict.service import Manner, Service
+from predict.serving import Machinery
 from preprocess import files
-from preprocess.failures import InputError
+from preprocess.failures import Failure, InputError, RunFailed
+from preprocess.files import FileStat
 from tests.fakes.fixtures import BUCKET
 from tests.models import SIDE, picture_bytes, write_tiny
 from tests.predict import servers
@@ -104,6 +110,31 @@ def test_a_model_replaced_while_it_is_loaded_is_loaded_again(live):
     assert replaced.times == 0
     with pytest.raises(InputError, match='again and again'):
         Export(str(live), lambda: Replaced(times=1).load(live)).loaded()
+
+
+class Enough(BaseException):
+    """Ends what goes on for ever."""
+
+
+def test_a_storage_that_does_not_answer_for_a_while_costs_the_server_nothing():
+    stat = FileStat('m', 1, '2')
+    looks = iter([InputError('refused', where='', do=''), RunFailed('down', where='', do=''), (stat,), (stat,)])
+
+    class Elsewhere(Export):
+        def mark(self):
+            if isinstance(look := next(looks), Failure):
+                raise look
+            return look
+
+    class Told(Keeper):
+        async def put(self, load):
+            raise Enough
+
+    metrics = Metrics()
+    keeper = Told(Service(Manner('m'), metrics), Machinery(Batching(), 1), metrics)
+    with pytest.raises(Enough):
+        asyncio.run(keeper.follow(Elsewhere('m', servers.FakeAnswerer), None, 0))
+    assert next(looks, None) is None
 
 
 def test_a_model_on_an_object_store_is_served_and_followed(tiny_model, new_model, gcs):

@@ -47,8 +47,14 @@ def test_base64_may_be_wrapped_and_url_safe():
     assert found(json.dumps({'b64': wrapped}) + '\n' + json.dumps({'b64': safe})) == [('0', data), ('1', data)]
 
 
+@pytest.mark.parametrize('length', [0, 1, 2, 3])
+def test_base64_may_lack_its_padding(length):
+    data = PLAIN[:length]
+    assert found(json.dumps({'b64': base64.b64encode(data).decode().rstrip('=')})) == [('0', data)]
+
+
 def test_a_broken_instance_keeps_its_place_and_the_others_are_read():
-    lines = ['{"key": "a"', '[]', '{"key": "b"}', '{"key": "c", "b64": "%%"}', '{"key": null, "b64": ""}']
+    lines = ['{"key": "a"', '[]', '{"key": "b"}', '{"key": "c", "b64": "AAAAA"}', '{"key": null, "b64": "%%"}']
     assert found('\n'.join([*lines, f'{{"key": "z", "b64": "{B64}"}}'])) == [
         ('0', 'bad-request: not a JSON object'),
         ('1', 'bad-request: not a JSON object'),

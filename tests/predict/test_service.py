@@ -10,7 +10,7 @@ from predict.refusals import Refused
 from predict.service import Manner, Service
 from predict.serving import Machinery, Served
 from preprocess.failures import RunFailed
-from tests.predict.servers import FakeAnswerer
+from tests.predict.servers import FakeAnswerer, until
 from tests.predict.test_web_load import picture
 
 MACHINERY = Machinery(Batching(sizes=(1, 2), places=4, wait_s=0), decoders=1)
@@ -77,6 +77,31 @@ def test_a_path_is_never_opened(tmp_path):
 
     with pytest.raises(TypeError, match='never their names'):
         asyncio.run(run())
+
+
+def test_a_small_request_passes_a_large_one_and_what_is_left_at_the_end_is_answered(monkeypatch):
+    made, gate, order = served(FakeAnswerer()), threading.Event(), []
+    decode = made._pool.decode
+
+    def held(data: bytes):
+        assert gate.wait(60)
+        order.append(data)
+        return decode(data)
+
+    monkeypatch.setattr(made._pool, 'decode', held)
+    large = made.submit([Picture('', picture(light)) for light in (0, 1, 2)])
+    small = made.submit([Picture('', picture(255))])
+    gate.set()
+    assert [answer.result(60).label for answer in large + small] == ['dark'] * 3 + ['light']
+    assert order.index(picture(255)) == 1
+    gate.clear()
+    left = made.submit([Picture('', picture(light)) for light in (0, 1, 255)])
+    closing = threading.Thread(target=made.close)
+    closing.start()
+    until(lambda: made._threads._shutdown)
+    gate.set()
+    closing.join(60)
+    assert [answer.result(0).label for answer in left] == ['dark', 'dark', 'light']
 
 
 def test_without_a_model_a_request_is_told_to_come_again():

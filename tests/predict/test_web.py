@@ -159,6 +159,7 @@ def test_other_fields_of_a_form_are_no_pictures(served):
     [
         (b'--X\r\n', 'multipart/form-data; boundary=X'),
         (b'--X--\r\n', 'multipart/form-data'),
+        (b'--X--\r\n', f'multipart/form-data; boundary={"X" * 20_000}'),
         (b'nothing of the kind', 'multipart/form-data; boundary=X'),
         (b'--X\r\nContent-Disposition: form-data\r\n\r\n\r\n' * 1001 + b'--X--', 'multipart/form-data; boundary=X'),
         (b'--X\r\n' + b'A: b\r\n' * 100 + b'\r\n\r\n--X--\r\n', 'multipart/form-data; boundary=X'),
@@ -252,6 +253,14 @@ def test_a_bytes_element_beyond_its_tensor_is_refused(served):
     assert (reply.status, reply.json['reason']) == (400, 'bad-request')
 
 
+def test_a_tensor_of_very_many_elements_is_refused(served):
+    tensor = bytes(4 * 100_001)
+    parameters = {'binary_data_size': len(tensor)}
+    head = json.dumps({'inputs': [{'name': 'a', 'datatype': 'BYTES', 'parameters': parameters}]}).encode()
+    reply = served.post(V2, head + tensor, Inference_Header_Content_Length=str(len(head)))
+    assert (reply.status, reply.json) == (400, {'error': 'more than 100,000 elements', 'reason': 'bad-request'})
+
+
 def test_the_model_is_described_as_clients_of_both_versions_ask(served):
     about = served.get('/v1/models/headlight').json
     assert about['model_version_status'][0]['state'] == 'AVAILABLE'
@@ -264,8 +273,23 @@ def test_the_model_is_described_as_clients_of_both_versions_ask(served):
         assert served.get(path).status == 200
 
 
-@pytest.mark.parametrize('path', ['/v1/models/other:predict', '/v2/models/other/infer'])
-def test_another_models_name_is_not_found(served, path):
+def test_a_client_may_name_the_version_that_is_served(served):
+    body = json.dumps({'instances': [b64(picture_bytes('red'))]}).encode()
+    answers = served.post('/v1/models/headlight/versions/1:predict', body).json['predictions']
+    assert [answer['label'] for answer in answers] == ['red']
+    reply = served.post('/v2/models/headlight/versions/1/infer', json.dumps(v2_request()).encode())
+    assert reply.json['model_name'] == 'headlight'
+    for path in ('/v1/models/headlight', '/v2/models/headlight'):
+        assert served.get(f'{path}/versions/1').json == served.get(path).json
+        assert served.get(f'{path}/versions/2').status == 404
+    assert served.get('/v2/models/headlight/versions/1/ready').status == 200
+
+
+OTHERS = ('/v1/models/other:predict', '/v1/models/headlight/versions/2:predict', '/v2/models/other/infer')
+
+
+@pytest.mark.parametrize('path', OTHERS)
+def test_another_models_name_or_version_is_not_found(served, path):
     assert served.post(path, b'{}').status == 404
 
 

@@ -1,5 +1,6 @@
 """predict.web as people start it: what it prints, what it refuses, how it ends."""
 
+import asyncio
 import contextlib
 import http.client
 import os
@@ -16,6 +17,9 @@ from pathlib import Path
 import pytest
 
 from predict import web
+from predict.metrics import Metrics
+from predict.server import Contract, Limits, application
+from predict.service import Manner, Service
 from preprocess.failures import InputError, UsageError
 from tests.models import picture_bytes
 from tests.predict import servers
@@ -222,8 +226,9 @@ def test_vertex_says_in_the_environment_what_the_flags_do_not(tiny_model):
     assert (config.host, config.port, config.model_dir) == ('::1', 9, tiny_model)
     assert web._config(parser.parse_args(['--endpoint', 'http://x']), told).model_dir is None
     assert web._config(parser.parse_args(['--model_dir', tiny_model]), {}).host == '127.0.0.1'
-    with pytest.raises(UsageError, match='AIP_HTTP_PORT'):
-        web._config(parser.parse_args(['--model_dir', tiny_model]), {'AIP_HTTP_PORT': 'eighty'})
+    for name, value in (('AIP_HTTP_PORT', 'eighty'), ('AIP_PREDICT_ROUTE', 'predict'), ('AIP_HEALTH_ROUTE', 'health')):
+        with pytest.raises(UsageError, match=name):
+            web._config(parser.parse_args(['--model_dir', tiny_model]), {name: value})
 
 
 def test_the_routes_that_vertex_names_are_served():
@@ -233,6 +238,22 @@ def test_the_routes_that_vertex_names_are_served():
         reply = server.post(routes['predict_route'], b'{"instances": [{"b64": ""}]}')
         assert (reply.status, reply.json['reason']) == (400, 'empty-file')
         assert server.get('/readyz').status == 200
+
+
+def test_what_vertex_asks_for_health_is_whether_requests_are_answered_whatever_its_route():
+    service = Service(Manner('headlight'), Metrics())
+    app = application(service, Metrics(), Limits(), Contract(health='/healthz'))
+    said: list[dict] = []
+
+    async def receive() -> dict:
+        return {'type': 'http.request', 'body': b'', 'more_body': False}
+
+    async def send(message) -> None:
+        said.append(message)
+
+    scope = {'type': 'http', 'method': 'GET', 'path': '/healthz', 'headers': [], 'query_string': b''}
+    asyncio.run(app(scope, receive, send))
+    assert said[0]['status'] == 503, 'the model is still being loaded'
 
 
 def test_an_address_that_is_not_this_machines_is_an_input_error():

@@ -13,6 +13,7 @@ from PIL import Image
 from predict import bodies, connections, running
 from predict.answers import Prediction
 from predict.remote import EndpointFailed
+from preprocess.failures import InputError
 from tests.predict import servers
 from tests.predict.servers import FakeAnswerer
 
@@ -145,8 +146,9 @@ def test_a_bug_is_told_without_its_traceback_and_the_next_request_is_answered(se
     assert server.post('/predict', picture()).status == 200
 
 
-def test_an_endpoint_that_fails_is_a_bad_gateway(server, fake):
-    fake.fails_with = EndpointFailed('it is away', where='http://x', do='wait')
+@pytest.mark.parametrize('kind', [EndpointFailed, InputError])
+def test_an_endpoint_that_fails_or_lets_us_in_no_more_is_a_bad_gateway(server, fake, kind):
+    fake.fails_with = kind('it is away', where='http://x', do='wait')
     failed = server.post('/predict', picture())
     assert (failed.status, failed.json) == (502, {'error': 'it is away', 'reason': 'endpoint-failed'})
 
@@ -170,6 +172,12 @@ def test_an_announced_body_that_is_too_large_is_refused_unread(server):
         connection.sendall(raw('POST', '/predict', 'Content-Length: 1000000000'))
         reply = reply_on(connection)
     assert (reply.status, json.loads(reply.read())['reason']) == (413, 'too-many-bytes')
+
+
+def test_a_compressed_body_is_refused_unread(server):
+    reply = server.post('/predict', picture(), Content_Encoding='gzip')
+    assert (reply.status, reply.json['reason']) == (415, 'unsupported-encoding')
+    assert server.post('/predict', picture(), Content_Encoding='identity').status == 200
 
 
 def test_a_body_of_unknown_length_is_refused_when_it_is_too_large(server):
@@ -241,6 +249,25 @@ def test_a_connection_is_kept_for_further_requests_even_when_they_come_all_at_on
     assert said.count(b'HTTP/1.1 200') == 5
 
 
+def test_a_client_that_asks_and_asks_and_never_reads_is_cut_off(server, monkeypatch):
+    monkeypatch.setattr(connections, '_UNREAD_S', 0.05)
+    with server.connect() as connection, pytest.raises(ConnectionError):
+        while True:
+            connection.sendall(raw('GET', '/page.js') * 100)
+
+
+def test_a_client_that_reads_slowly_gets_all_of_its_answers(server, monkeypatch):
+    monkeypatch.setattr(connections, '_UNREAD_S', 0.2)
+    length = int(server.get('/page.js').headers['content-length'])
+    with server.connect() as connection:
+        asking = threading.Thread(target=connection.sendall, args=(raw('GET', '/page.js') * 1000,))
+        asking.start()
+        stream, taken = connection.makefile('rb'), 0
+        while taken < 1000 * length:
+            taken += len(stream.read1(1 << 18))
+        asking.join()
+
+
 def test_idle_connections_make_room_for_whoever_asks(model):
     with servers.serving(model, max_connections=50) as server:
         idle = [server.connect() for _ in range(200)]
@@ -306,6 +333,15 @@ def test_an_ending_server_answers_what_it_accepted_and_takes_nothing_more(model)
         assert [answer.status for answer in answers] == [200] * 4
         with pytest.raises(ConnectionRefusedError):
             server.connect()
+
+
+def test_a_body_in_crumbs_is_refused(server):
+    crumb = b'1\r\nA\r\n'
+    with server.connect() as connection:
+        connection.sendall(raw('POST', '/predict', 'Transfer-Encoding: chunked') + crumb * 10_000 + b'0\r\n\r\n')
+        assert reply_on(connection).status == 415
+        connection.sendall(raw('POST', '/predict', 'Transfer-Encoding: chunked') + crumb * 10_001 + b'0\r\n\r\n')
+        assert reply_on(connection).status == 400
 
 
 def test_an_upload_under_way_when_the_server_ends_is_answered(model):

@@ -1,5 +1,6 @@
 """The page in a real browser: pictures dropped, pasted and chosen, a small screen, hostile names and labels."""
 
+import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -131,6 +132,15 @@ def test_a_file_too_large_for_the_server_is_not_sent(page, coloured):
         (card,) = answered(page, 1)
     assert (card['label'], card['why']) == ('too many bytes', 'larger than the 1 MB this server takes')
     assert f'{small.url}/predict' not in page.requests()
+
+
+def test_a_file_of_json_is_no_picture(page, server, tmp_path):
+    request = {'instances': [{'b64': base64.b64encode(picture_bytes('red')).decode()}]}
+    (tmp_path / 'request.json').write_text(json.dumps(request))
+    opened(page, server)
+    page.drop([tmp_path / 'request.json'], '#drop')
+    (card,) = answered(page, 1)
+    assert (card['label'], card['why']) == ('not an image', 'it is no picture')
 
 
 def test_a_bar_is_as_long_as_its_score(page, server, coloured):

@@ -79,6 +79,15 @@ def test_children_that_can_not_start_fail_the_run():
     assert 'did not start: it ended its process (exit code 1)' in failed.value.what
 
 
+def test_a_child_that_is_told_to_end_with_the_whole_service_decodes_on():
+    with DecoderPool(SHAPE, children=1) as pool:
+        pool.decode(picture(1))
+        child = pool._free.get()
+        child._process.terminate()
+        pool._free.put(child)
+        assert [pool.decode(picture(seed)).shape for seed in range(5)] == [SHAPE] * 5
+
+
 def test_children_are_only_started_when_they_are_needed():
     before = set(children_of_this_process())
     pool = DecoderPool(SHAPE, children=1, decode='no.such.module:function')
