@@ -25,6 +25,7 @@ class _Phase:
     done: tuple[str, ...]
     total: tuple[str, ...]
     failed: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()  # in the total, and counted otherwise
 
     def progress(self, counts: Counter[str]) -> Progress:
         """Its display."""
@@ -32,7 +33,7 @@ class _Phase:
 
 
 _PICTURES = 'pictures'
-# A row of footage is done when it is known which frames it has; these count from then on.
+# A row of footage counts until it is known which frames it has; these count in its place from then on.
 _PHASES = (
     _Phase('looking up', _PICTURES, 'read', ('named', 'duplicates'), ('read',), ('rejected',)),
     _Phase('reading the times of videos', 'files', 'files', ('surveyed',), ('files',)),
@@ -40,9 +41,10 @@ _PHASES = (
         'embedding',
         _PICTURES,
         'wanted',
-        ('accepted', 'expanded_rows', 'rejected', 'duplicates', 'frames_placed', 'frames_refused'),
+        ('accepted', 'rejected', 'duplicates', 'frames_placed', 'frames_refused'),
         ('read', 'frames'),
         ('rejected', 'frames_refused'),
+        ('expanded_rows',),
     ),
     # What was rejected gets no record: it is no failure of the writing.
     _Phase('writing', 'records', 'written', ('written',), ('accepted', 'frames_placed')),
@@ -98,5 +100,6 @@ class Display:
     def _show(self, counts: Counter[str]) -> None:
         phase = _PHASES[self._phase]
         done, failed, total = (sum(counts[name] for name in names) for names in (phase.done, phase.failed, phase.total))
+        total -= sum(counts[name] for name in phase.beside)
         # What one worker has done, another may not have reported as there to be done.
         self._shown.update(done, failed=failed, total=max(total, done) or None)
