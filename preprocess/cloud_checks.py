@@ -21,8 +21,9 @@ from preprocess.failures import Failure, InputError, RunFailed, UsageError
 from preprocess.google_api import DISABLED, MISSING, Api, Refused, Service
 from preprocess.progress import Progress, say
 
-# What doesn't answer in this time is taken not to answer at all: two seconds are left for the command to start.
-WITHIN_S = 4.0
+# What doesn't answer by then is taken not to answer at all: how old the command may be, and what it may take at least.
+WITHIN_S = 4.6
+_AT_LEAST_S = 2.5
 COMPUTE = Service('Compute Engine', 'compute.googleapis.com', 'roles/compute.viewer')
 # gcloud's own name for it: who reaches Google by another address has set it already.
 COMPUTE_ENDPOINT = 'CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE'
@@ -56,12 +57,13 @@ class Embedding:
                 check_on_bucket(flag, path)
 
 
-def run(checks: Sequence[Check], *, within_s: float = WITHIN_S) -> None:
+def run(checks: Sequence[Check], *, within_s: float | None = None) -> None:
     """Look at everything at once; the first failure is raised, the others are told before it.
 
     Nothing else is asked of anybody before the credentials are known to be good.
     """
-    ends = time.monotonic() + within_s
+    left_s = max(WITHIN_S - _age_s(), _AT_LEAST_S)
+    ends = time.monotonic() + (left_s if within_s is None else within_s)
     with Progress('checking credentials, services and buckets'):
         found = _failures([Check('the credentials', check_credentials)], ends) or _failures(checks, ends)
     for failure in found[1:]:
@@ -211,6 +213,17 @@ def _failures(checks: Sequence[Check], ends: float) -> list[Failure]:
         if error is not None and not isinstance(error, Failure):
             raise error
     return [error for error in found if isinstance(error, Failure)]
+
+
+def _age_s() -> float:
+    """How long ago this process was started; 0 where the system doesn't tell."""
+    try:
+        with open('/proc/self/stat', 'rb') as opened:
+            # The command's name may hold spaces and brackets: fields count from the last bracket.
+            ticks = int(opened.read().rsplit(b')', 1)[1].split()[19])
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf('SC_CLK_TCK')
+    except OSError:
+        return 0.0
 
 
 def _no_answer(check: Check) -> Failure:

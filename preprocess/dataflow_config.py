@@ -12,6 +12,8 @@ from preprocess.cloud_place import CloudPlace
 from preprocess.failures import InputError, UsageError
 
 RUNNER = 'DataflowRunner'
+# gcloud's own name for it: who reaches Google by another address has set it already.
+ENDPOINT = 'CLOUDSDK_API_ENDPOINT_OVERRIDES_DATAFLOW'
 # One kind of processor with AVX-512, so that all workers' vectors are equal to the last bit.
 DEFAULT_MACHINE = 'n2-standard-8'
 # More are worth a container in which everything is installed already: without it each installs TensorFlow first.
@@ -224,8 +226,14 @@ def from_flags(
         labels=_labels(found.labels or ()),
         service_account=found.service_account_email,
         wait=not found.no_wait,
-        more=_without_runner(beam_args),
+        more=_with_endpoint(_without_runner(beam_args)),
     )
+
+
+def _with_endpoint(more: tuple[str, ...]) -> tuple[str, ...]:
+    """The address that the environment names, where the flags name none."""
+    told = os.environ.get(ENDPOINT)
+    return (*more, f'--dataflow_endpoint={told}') if told and not _option(more, 'dataflow_endpoint') else more
 
 
 def check_on_bucket(flag: str, path: str) -> None:

@@ -6,7 +6,9 @@
 import base64
 import errno
 import io
+import json
 import os
+import re
 import socket
 import threading
 import time
@@ -41,6 +43,7 @@ _LISTED = 'items(name,size,generation),prefixes,nextPageToken'
 _SCOPE = 'https://www.googleapis.com/auth/devstorage.read_write'
 _WHERE = 'gs:// paths'
 LOG_IN = 'run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS to a key file'
+_MESSAGE = re.compile(r'"message":\s*("(?:[^"\\]|\\.)*")')
 _TRANSIENT_STATUS = frozenset([408, 429, 500, 502, 503, 504])
 
 
@@ -297,6 +300,9 @@ def cause(error: BaseException) -> str:
 def _words(error: 'GoogleAPICallError') -> str:
     """What the service says, without the address that was asked."""
     told = [str(one['message']) for one in error.errors if isinstance(one, dict) and one.get('message')]
+    if not told and (found := _MESSAGE.search(str(error))):
+        # Of uploads the library tells the whole answer, behind the address.
+        told = [str(json.loads(found[1]))]
     return ' '.join(told[0].split()) if told else _first_line(error)
 
 

@@ -59,6 +59,10 @@ def refused(world: World, *flags: str, without: str = '') -> Failure:
         ('--setup_file=setup.cfg', 2, '--setup_file', 'setup.py'),
         ('--setup_file=gone/setup.py', 3, '--setup_file', 'leave it out'),
         ('--runner=PortableRunner', 2, '--runner', 'leave out one'),
+        ('--template_location=gs://bucket/t', 2, '--template_location', 'leave it out'),
+        ('--train_image=us-docker.pkg.dev/vertex-ai/training/tf-cpu.2-17.py310:latest', 2, '--train_image', 'py311'),
+        ('--train_accelerator=T4 big', 2, '--train_accelerator', 'NVIDIA_L4'),
+        ('--train_nodes=-1', 2, '--train_nodes', 'give 1 or more'),
         ('--encoder=inceptionv3', 2, '--encoder', 'inception_v3'),
         ('--encoder_weights=gone.h5', 2, '--encoder_weights', 'leave it out'),
     ],
@@ -102,7 +106,16 @@ SERVICES: dict[str, tuple[Callable[[World], object], str, str]] = {
         'Compute Engine is not enabled in this project',
         'gcloud services enable compute.googleapis.com --project a-project',
     ),
-    'the bucket is read-only': (forbid, 'you may not write there', 'roles/storage.objectAdmin'),
+    'Vertex AI is not for you': (
+        lambda world: world.vertex.forbidden.add('a-project'),
+        'Vertex AI refuses: Permission denied on resource project a-project.',
+        'roles/aiplatform.user',
+    ),
+    'the bucket is read-only': (
+        forbid,
+        'you may not write there (forbidden: somebody does not have storage.objects access',
+        'roles/storage.objectAdmin',
+    ),
 }
 
 
@@ -148,6 +161,14 @@ def test_credentials_that_google_takes_no_more_are_told(
     assert 'gcloud auth application-default login' in failure.do
 
 
+def test_nobody_who_could_check_the_credentials_is_told(world: World, tmp_path: Path) -> None:
+    key = json.loads((tmp_path / 'service_account.json').read_text())
+    (tmp_path / 'service_account.json').write_text(json.dumps({**key, 'token_uri': 'http://127.0.0.1:9/token'}))
+    failure = refused(world)
+    assert (failure.exit_code, 'connection refused' in failure.what) == (5, True), failure.lines()
+    assert 'look whether the network is up' in failure.do
+
+
 def test_what_does_not_answer_in_time_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cloud_checks, 'check_credentials', lambda: None)
     answer = threading.Event()
@@ -159,6 +180,16 @@ def test_what_does_not_answer_in_time_is_named(monkeypatch: pytest.MonkeyPatch) 
         cloud_checks.run([Check('a service', look)], within_s=0.2)
     answer.set()
     assert (raised.value.where, raised.value.what) == ('a service', 'no answer in time')
+
+
+def test_what_was_needed_to_start_is_taken_off_the_time_for_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cloud_checks, 'check_credentials', lambda: None)
+    monkeypatch.setattr(cloud_checks, 'WITHIN_S', cloud_checks._age_s() + 0.05)
+    monkeypatch.setattr(cloud_checks, '_AT_LEAST_S', 0.0)
+    answer = threading.Event()
+    with pytest.raises(RunFailed, match='no answer in time'):
+        cloud_checks.run([Check('a service', lambda: answer.wait(60) and None)])
+    answer.set()
 
 
 def test_a_bug_in_a_check_is_no_failure_of_the_user(world: World) -> None:

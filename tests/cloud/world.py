@@ -31,7 +31,7 @@ class World:
     @property
     def flags(self) -> list[str]:
         """What leads a command there."""
-        return ['--cloud', f'--dataflow_endpoint={self.dataflow.endpoint}', f'--region={REGION}']
+        return ['--cloud', f'--region={REGION}']
 
 
 @contextlib.contextmanager
@@ -46,4 +46,5 @@ def around(
         patched.setenv('CLOUDSDK_CONFIG', str(folder))
         patched.setenv('CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM', vertex.endpoint)
         patched.setenv('CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE', compute.endpoint)
+        patched.setenv('CLOUDSDK_API_ENDPOINT_OVERRIDES_DATAFLOW', dataflow.endpoint)
         yield World(gcs, dataflow, vertex, compute)
