@@ -10,7 +10,7 @@ from typing import TypeAlias
 from predict.metrics import Metrics
 from predict.service import Service
 from predict.serving import Answerer, Machinery, Served
-from preprocess import files
+from preprocess import files, near
 from preprocess.failures import Failure, InputError
 from preprocess.progress import say
 
@@ -41,7 +41,10 @@ class Export:
         """The model, all of one export."""
         for _ in range(_TRIES):
             before = self.mark()
-            answerer = self.load()
+            try:
+                answerer = self.load()
+            finally:
+                near.forget(self.directory)  # else the disk of a server fills, export by export
             if self.mark() == before:
                 return answerer, before
         raise InputError('it is replaced again and again', where=self.directory, do='wait until the exports are over')

@@ -16,8 +16,8 @@ from typing import TypeAlias
 import numpy as np
 import tensorflow as tf
 
+from predict import graph_labels, pictures
 from predict import model as models
-from predict import pictures
 from predict.answers import Prediction
 from predict.description import Description
 from predict.model import Model, Scores
@@ -111,6 +111,7 @@ class Running:
 def load(directory: str, runtime: Runtime, sizes: Sequence[int]) -> Running:
     """The model in a directory, ready for batches of these sizes."""
     engine, precision = runtime.settled()
+    graph_labels.check(directory)
     if (engine, precision) == _AS_EXPORTED:
         if runtime.threads:
             tf.config.threading.set_intra_op_parallelism_threads(runtime.threads)

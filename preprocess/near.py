@@ -35,6 +35,7 @@ _PREFIX = f'headlight-near-{re.sub("[^A-Za-z0-9]", "", socket.gethostname())}-'
 
 _copies: dict[FileStat, str] = {}
 _brought: dict[str, str] = {}
+_trees: defaultdict[str, set[str]] = defaultdict(set)
 _locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
 
@@ -77,7 +78,17 @@ def tree(uri: str, *, what: str) -> str:
         if not os.path.exists(path):
             os.makedirs(os.path.dirname(path), exist_ok=True)
             os.link(_copies[one], path)
+    _trees[uri].add(place)
     return place
+
+
+def forget(uri: str) -> None:
+    """Remove the copies of what is below a folder, old versions too: whoever asked for them has read them."""
+    start = files.join(uri, '')
+    for found in [found for found in list(_copies) if found.uri.startswith(start)]:
+        shutil.rmtree(os.path.dirname(_copies.pop(found)), ignore_errors=True)
+    for place in _trees.pop(uri, ()):
+        shutil.rmtree(place, ignore_errors=True)
 
 
 @cache

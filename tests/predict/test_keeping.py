@@ -1,18 +1,20 @@
 """A model exported anew is served in place of the old one, and no request is lost on the way."""
 
 import asyncio
+import os
 import shutil
 import threading
 from pathlib import Path
 
 import pytest
 
+from predict import graph_labels, runtime
 from predict.batching import Batching
 from predict.keeping import Export, Keeper
 from predict.metrics import Metrics
 from predict.service import Manner, Service
 from predict.serving import Machinery
-from preprocess import files
+from preprocess import files, near
 from preprocess.failures import Failure, InputError, RunFailed
 from preprocess.files import FileStat
 from tests.fakes.fixtures import BUCKET
@@ -90,6 +92,18 @@ def test_an_export_that_can_not_be_served_leaves_the_old_one_and_a_good_one_afte
     assert said.count('serving the new model in') == 1
 
 
+def test_a_model_that_is_half_of_one_export_and_half_of_another_is_refused(live, new_model):
+    graph_labels.check(str(live))
+    shutil.copy(f'{new_model}/assets/dict.txt', live / 'assets/dict.txt')
+    with pytest.raises(InputError, match='of two exports'):
+        runtime.load(str(live), runtime.Runtime(), (1,))
+    shutil.copy(f'{new_model}/saved_model.pb', live)
+    graph_labels.check(str(live))
+    (live / 'assets/dict.txt').write_text('green\nred\nblue\nwhite\n')
+    with pytest.raises(InputError, match='of two exports'):
+        graph_labels.check(str(live))
+
+
 class Replaced:
     """A directory that holds another export whenever it is looked at."""
 
@@ -148,5 +162,6 @@ def test_a_model_on_an_object_store_is_served_and_followed(tiny_model, new_model
     with servers.serving(model_dir=f'gs://{BUCKET}/served', reload_secs=0.05) as server:
         assert len(server.post('/predict', picture_bytes('red')).json['scores']) == 3
         upload(new_model)
-        servers.until(lambda: version(server) != '1')
-        servers.until(lambda: len(server.post('/predict', picture_bytes('red')).json['scores']) == 4)
+        servers.until(lambda: version(server) == '2')
+        assert len(server.post('/predict', picture_bytes('red')).json['scores']) == 4
+    assert [name for name in os.listdir(near.folder()) if name.startswith('tree-')] == []

@@ -85,6 +85,11 @@ def test_a_tree_is_copied_with_its_folders(place: str) -> None:
     }
     assert near.tree(f'{place}/model/', what='the model') != '' and near.tree(f'{place}/model', what='it') == found
     files.write_atomic(f'{place}/model/saved_model.pb', b'new')
+    newer = Path(near.tree(f'{place}/model', what='it'))
+    assert (newer / 'saved_model.pb').read_bytes() == b'new'
+    other = near.file(f'{place}/model/assets/dict.txt')
+    near.forget(f'{place}/model')
+    assert not newer.exists() and not Path(found).exists() and not Path(other).exists()
     assert (Path(near.tree(f'{place}/model', what='it')) / 'saved_model.pb').read_bytes() == b'new'
 
 
