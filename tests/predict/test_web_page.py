@@ -115,8 +115,11 @@ def test_on_a_phone_pictures_are_chosen_or_taken_and_nothing_is_cut_off(page, se
     opened(page, server, width=375, height=812, mobile=True)
     page.choose([coloured / 'red.jpg', coloured / 'green.jpg'], '#files')
     assert [card['label'] for card in answered(page, 2)] == ['red', 'green']
-    page.choose([coloured / 'blue.jpg'], '#camera')
+    (coloured / 'tall.jpg').write_bytes(picture_bytes('blue', size=(60, 240)))
+    page.choose([coloured / 'tall.jpg'], '#camera')
     assert answered(page, 3)[0]['label'] == 'blue'
+    sides = page.run('[...document.querySelectorAll("figure")].map((one) => one.offsetHeight / one.offsetWidth)')
+    assert np.allclose(sides, 3 / 4, atol=0.01), 'a tall picture is as high as the others'
     assert page.run('document.querySelector("#camera").getAttribute("capture")') == 'environment'
     assert page.run('getComputedStyle(document.querySelector("#camera-label")).display') != 'none'
     assert page.run('document.documentElement.scrollWidth') <= 375
