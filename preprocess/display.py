@@ -35,7 +35,7 @@ class _Phase:
 _PICTURES = 'pictures'
 # A row of footage counts until it is known which frames it has; these count in its place from then on.
 _PHASES = (
-    _Phase('looking up', _PICTURES, 'read', ('named', 'duplicates'), ('read',), ('rejected',)),
+    _Phase('looking up', 'rows', 'read', ('named', 'duplicates'), ('read',), ('rejected',)),
     _Phase('reading the times of videos', 'files', 'files', ('surveyed',), ('files',)),
     _Phase(
         'embedding',

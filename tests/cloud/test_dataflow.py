@@ -351,7 +351,7 @@ def test_a_job_whose_id_nobody_could_note_is_found_by_its_name(world: World) -> 
     leave(world)
     assert len(world.dataflow.jobs) == 1
     again = job_notes.read(name_of(world))
-    assert again and again.runs == note.runs
+    assert again and (again.id, again.runs) == (world.dataflow.jobs[0].name, note.runs)
 
 
 def test_one_that_was_noted_but_never_submitted_is_submitted(world: World) -> None:
@@ -559,7 +559,7 @@ def test_who_waits_sees_how_far_the_workers_are(
         job, _ = dataflow_watch.until_over(jobs, job_id, tallies)
     assert job.state == 'DONE'
     said = ' '.join(record.getMessage() for record in caplog.records)
-    assert 'waiting for workers: ' in said and 'looking up: 30 of 40 pictures' in said
+    assert 'waiting for workers: ' in said and 'looking up: 30 of 40 rows' in said
 
 
 class Talkative(FakeServer):
