@@ -67,7 +67,22 @@ QUOTES = (
             'moved to another folder / the first run',
         ),
     ),
+    Quote(
+        'rows/s of a million against those of 100,000, with an encoder that does next to nothing',
+        'million',
+        ('pace at 1,000,000 / at 100,000 rows',),
+    ),
     Quote('training steps/s against Keras `fit`', 'training', ('ours / keras',)),
+    Quote(
+        'pictures/s served to 32 clients against the bare network: float32, int8',
+        'serving',
+        ('float32: server with 32 clients / bare network', 'int8: server with 32 clients / bare network'),
+    ),
+    Quote(
+        'an answer to one client against one picture in the bare network: float32, int8',
+        'serving',
+        ('float32: server, one client, p50 / bare network', 'int8: server, one client, p50 / bare network'),
+    ),
 )
 _VERSIONED = ('tensorflow', 'keras', 'apache-beam', 'pillow', 'openvino', 'nncf', 'scikit-learn', 'av')
 
