@@ -27,52 +27,23 @@ usage: scripts/deploy.sh --name NAME --region REGION --model_dir DIR   deploy, c
 END
 }
 
-# Three lines as everywhere: what, where, what to do.
-fail() { # CODE WHAT WHERE DO
-  printf 'error: %s\nwhere: %s\ndo: %s\n' "$2" "$3" "$4" >&2
-  exit "$1"
-}
-mistake() { fail 2 "$1" 'scripts/deploy.sh' "$2; see scripts/deploy.sh --help"; }
-say() { printf '%s\n' "$*" >&2; }
+# shellcheck source=scripts/telling.sh
+source "$(dirname "${BASH_SOURCE[0]}")/telling.sh"
 
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-root=$(dirname "$here")
+# The latest of Vertex AI's own for TensorFlow, promised until January 2027.
 prebuilt=us-docker.pkg.dev/vertex-ai/prediction/tf2-cpu.2-15:latest
 
-action=deploy name='' region='' project='' model_dir='' staging='' image=$prebuilt machine_type=n1-standard-4
-sample="$root/predict/page/example.jpg" label='' right='' wait_secs=600 version='' legacy='' dry_run=''
+name='' region='' project='' model_dir='' staging='' image=$prebuilt machine_type=n1-standard-4 label='' right=''
+sample_image=$root/predict/page/example.jpg wait_secs=600 version='' list='' rollback='' remove='' legacy=''
+read_flags 'name region project model_dir staging image machine_type sample_image label wait_secs version' \
+  'list rollback remove legacy' "$@"
 
-while (($#)); do
-  flag=${1//-/_} flag=--${flag#__}
-  value=${flag#*=}
-  [[ $1 == *=* ]] && value=${1#*=}
-  flag=${flag%%=*}
-  case $flag in
-    --name | --region | --project | --model_dir | --staging | --image | --machine_type | --sample_image | --label | \
-      --wait_secs | --version)
-      if [[ $1 != *=* ]]; then
-        (($# > 1)) || mistake "$1 needs a value" "say $1 and its value"
-        value=$2
-        shift
-      fi
-      case $flag in --sample_image) sample=$value ;; *) printf -v "${flag#--}" %s "$value" ;; esac
-      ;;
-    --list | --rollback | --remove)
-      [[ $action == deploy ]] || mistake "--$action and $flag are two things" 'give one of them'
-      action=${flag#--}
-      ;;
-    --legacy) legacy=1 ;;
-    --dry_run) dry_run=1 ;;
-    --help | --_h) usage && exit 0 ;;
-    *) mistake "unknown argument $1" 'leave it out' ;;
-  esac
-  shift
+action=deploy
+for other in ${list:+list} ${rollback:+rollback} ${remove:+remove}; do
+  [[ $action == deploy ]] || mistake "--$action and --$other are two things" 'give one of them'
+  action=$other
 done
-
-if [[ -z $name ]]; then
-  usage >&2
-  mistake '--name is missing' 'say how the endpoint is called'
-fi
+[[ -n $name ]] || mistake '--name is missing' 'say how the endpoint is called'
 [[ -n $region ]] || mistake '--region is missing' 'say where, as --region us-central1'
 [[ $wait_secs =~ ^[0-9]+$ ]] || mistake "--wait_secs is a number of seconds, got $wait_secs" 'give one'
 wait_secs=$((10#$wait_secs)) # 090 is no octal number
@@ -85,15 +56,7 @@ wait_secs=$((10#$wait_secs)) # 090 is no octal number
 [[ $action != list || -z $version ]] || mistake '--list shows every version' 'leave --version out'
 model_dir=${model_dir%/} staging=${staging%/}
 
-python=${PYTHON:-}
-if [[ -z $python ]]; then
-  python=python3
-  [[ -x $root/.venv/bin/python ]] && python=$root/.venv/bin/python
-fi
-if [[ -z $dry_run ]]; then
-  command -v gcloud >/dev/null ||
-    fail 3 'gcloud is not installed' 'PATH' 'install the Google Cloud SDK and log in with gcloud auth login'
-fi
+needs_gcloud
 
 place=(--region="$region")
 [[ -z $project ]] || place+=(--project="$project")
@@ -111,9 +74,9 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 130' INT TERM HUP
 
-# Prints a command, and runs it unless told not to.
+# As everywhere; what gcloud fails at ends it.
 run() {
-  { printf '+' && printf ' %q' "$@" && printf '\n'; } >&2
+  show "$@"
   [[ -z $dry_run ]] || return 0
   "$@" || fail 5 "gcloud ended with exit code $?" "$(printf '%q ' "${@:1:4}")" 'see what it said above'
 }
@@ -137,18 +100,18 @@ answer() { "$python" "$here/deploy_answers.py" "$@"; }
 # ------------------------------------------------------------------ the sample picture and its right answer
 
 ready_sample() {
-  [[ -f $sample ]] || fail 3 'there is no such picture' "--sample_image $sample" 'give a picture on this machine'
-  export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
-  local asking=("$python" -m predict.images_to_json --format instances -o "$scratch/request.json" -- "$sample")
-  { printf '+' && printf ' %q' "${asking[@]}" && printf '\n'; } >&2
+  [[ -f $sample_image ]] ||
+    fail 3 'there is no such picture' "--sample_image $sample_image" 'give a picture on this machine'
+  local asking=("$python" -m predict.images_to_json --format instances -o "$scratch/request.json" -- "$sample_image")
+  show "${asking[@]}"
   [[ -z $dry_run ]] || return 0
-  "${asking[@]}" >&2 || fail 3 'the sample can not be sent' "--sample_image $sample" 'give another picture'
+  "${asking[@]}" >&2 || fail 3 'the sample can not be sent' "--sample_image $sample_image" 'give another picture'
   if [[ -z $label ]]; then
-    say "asking the model here what $sample shows"
-    "$python" -m predict.local --model_dir "$model_dir" --json -- "$sample" >"$scratch/here.json" ||
+    say "asking the model here what $sample_image shows"
+    "$python" -m predict.local --model_dir "$model_dir" --json -- "$sample_image" >"$scratch/here.json" ||
       fail 3 'the model does not answer the sample here' "--model_dir $model_dir" 'see what it said above'
     right=$(answer prediction <"$scratch/here.json") ||
-      fail 3 'the model has no answer to the sample' "$sample" 'take another'
+      fail 3 'the model has no answer to the sample' "$sample_image" 'take another'
     say "the right answer is $right"
   fi
 }
@@ -162,7 +125,7 @@ is_right() { # NUMBER AND LABEL
 await_sample() { # WHO NUMBER COMMAND...
   local who=$1 number=$2 begun=$SECONDS said=''
   shift 2
-  { printf '+' && printf ' %q' "$@" --format=json && printf '\n'; } >&2
+  show "$@" --format=json
   [[ -z $dry_run ]] || return 0
   while true; do
     if "$@" --format=json >"$scratch/answer.json" 2>"$scratch/errors" &&

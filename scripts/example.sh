@@ -48,6 +48,7 @@ preprocess() { # SET CSV MORE...
 if [[ $action == preprocess ]]; then
   (($# <= 3)) || mistake "unexpected argument ${*:4:1}" 'quote names with spaces'
   pictures=${3:-$pictures} pictures=${pictures%/}
+  user=$(your_name)
   gcs_path=$bucket/$user/${example}_${user}_$(date -u +%Y%m%d_%H%M%S)
   # Both at once; the last line sees the first to its end.
   preprocess eval "$eval_csv" --no_wait

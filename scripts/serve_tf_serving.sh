@@ -17,57 +17,23 @@ usage: scripts/serve_tf_serving.sh --model_dir DIR
 END
 }
 
-fail() { # CODE WHAT WHERE DO
-  printf 'error: %s\nwhere: %s\ndo: %s\n' "$2" "$3" "$4" >&2
-  exit "$1"
-}
-mistake() { fail 2 "$1" 'scripts/serve_tf_serving.sh' "$2; see scripts/serve_tf_serving.sh --help"; }
-say() { printf '%s\n' "$*" >&2; }
+# shellcheck source=scripts/telling.sh
+source "$(dirname "${BASH_SOURCE[0]}")/telling.sh"
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-model_dir='' name=headlight port=8501 host=127.0.0.1 image=tensorflow/serving:2.19.1 wait_secs=120 dry_run=''
-sample="$root/predict/page/example.jpg"
-
-while (($#)); do
-  flag=${1//-/_} flag=--${flag#__}
-  value=${flag#*=}
-  [[ $1 == *=* ]] && value=${1#*=}
-  flag=${flag%%=*}
-  case $flag in
-    --model_dir | --name | --port | --host | --image | --sample_image | --wait_secs)
-      if [[ $1 != *=* ]]; then
-        (($# > 1)) || mistake "$1 needs a value" "say $1 and its value"
-        value=$2
-        shift
-      fi
-      case $flag in --sample_image) sample=$value ;; *) printf -v "${flag#--}" %s "$value" ;; esac
-      ;;
-    --dry_run) dry_run=1 ;;
-    --help | --_h) usage && exit 0 ;;
-    *) mistake "unknown argument $1" 'leave it out' ;;
-  esac
-  shift
-done
-
-if [[ -z $model_dir ]]; then
-  usage >&2
-  mistake '--model_dir is missing' 'say where the SavedModel is'
-fi
+model_dir='' name=headlight port=8501 host=127.0.0.1 image=tensorflow/serving:2.19.1 wait_secs=120
+sample_image=$root/predict/page/example.jpg
+read_flags 'model_dir name port host image sample_image wait_secs' '' "$@"
+[[ -n $model_dir ]] || mistake '--model_dir is missing' 'say where the SavedModel is'
 [[ $port =~ ^[1-9][0-9]*$ ]] || mistake "--port is a number, got $port" 'give one'
 [[ $wait_secs =~ ^[0-9]+$ ]] || mistake "--wait_secs is a number of seconds, got $wait_secs" 'give one'
 wait_secs=$((10#$wait_secs)) # 090 is no octal number
 [[ $name =~ ^[A-Za-z0-9_.-]+$ ]] || mistake "--name $name can not stand in an address" 'give letters and digits'
 [[ -f $model_dir/saved_model.pb ]] ||
   fail 3 'this is no SavedModel' "--model_dir $model_dir" 'give the folder that holds saved_model.pb'
-[[ -f $sample ]] || fail 3 'there is no such picture' "--sample_image $sample" 'give a picture'
+[[ -f $sample_image ]] || fail 3 'there is no such picture' "--sample_image $sample_image" 'give a picture'
 model_dir=$(cd "$model_dir" && pwd)
 [[ $model_dir != *\"* ]] || fail 3 'Docker takes no path with a "' "--model_dir $model_dir" 'rename the folder'
 
-python=${PYTHON:-}
-if [[ -z $python ]]; then
-  python=python3
-  [[ -x $root/.venv/bin/python ]] && python=$root/.venv/bin/python
-fi
 if [[ -z $dry_run ]]; then
   for tool in docker curl; do
     command -v "$tool" >/dev/null || fail 3 "$tool is not installed" 'PATH' "install $tool"
@@ -89,16 +55,11 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 130' INT TERM HUP
 
-run() {
-  { printf '+' && printf ' %q' "$@" && printf '\n'; } >&2
-  [[ -n $dry_run ]] || "$@"
-}
-
 # Asks until it is answered; what it said last is in $scratch/said.
 await() { # WHAT COMMAND...
   local what=$1 begun=$SECONDS
   shift
-  { printf '+' && printf ' %q' "$@" && printf '\n'; } >&2
+  show "$@"
   [[ -z $dry_run ]] || return 0
   until "$@" >"$scratch/said" 2>&1; do
     [[ $(docker inspect --format '{{.State.Running}}' "$container" 2>&1) == true ]] || {
@@ -115,9 +76,9 @@ await() { # WHAT COMMAND...
 
 address=http://$host:$port/v1/models/$name
 [[ $host != 0.0.0.0 ]] || address=http://127.0.0.1:$port/v1/models/$name
-PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}" run "$python" -m predict.images_to_json --format instances \
-  -o "$scratch/request.json" -- "$sample" >&2 ||
-  fail 3 'the sample can not be sent' "--sample_image $sample" 'give another'
+run "$python" -m predict.images_to_json --format instances \
+  -o "$scratch/request.json" -- "$sample_image" >&2 ||
+  fail 3 'the sample can not be sent' "--sample_image $sample_image" 'give another'
 
 # Without --rm: the log of a container that ends by itself would go with it.
 run docker run --detach --publish "$host:$port:8501" \
@@ -129,7 +90,7 @@ container=$(tail -n 1 "$scratch/container")
 
 await 'loading the model' curl -fsS "$address"
 await 'answering a picture' curl -fsS -d "@$scratch/request.json" "$address:predict"
-say "it answers $sample:"
+say "it answers $sample_image:"
 [[ -n $dry_run ]] || cat "$scratch/said"
 say "ask it: python -m predict.local --endpoint $address:predict PICTURE...      stop it: Ctrl-C"
 run docker logs --follow "$container"

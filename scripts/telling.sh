@@ -4,7 +4,7 @@
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(dirname "$here")
-script=scripts/$(basename "$0")
+script=scripts/${0##*/}
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -19,15 +19,19 @@ mistake() { # WHAT DO
   fail 2 "$1" "$script" "$2"
 }
 
+# Prints a command as it could be typed.
+show() { { printf '+' && printf ' %q' "$@" && printf '\n'; } >&2; }
+
 dry_run=''
-# Prints a command as it could be typed, and runs it unless told not to.
+# Prints a command, and runs it unless told not to.
 run() {
-  { printf '+' && printf ' %q' "$@" && printf '\n'; } >&2
+  show "$@"
   [[ -n $dry_run ]] || "$@"
 }
 
 # The command line up to a `--`: each flag into the variable of its name, `--flag value` or `--flag=value`, with
-# underscores or hyphens; those without a value become 1. What is behind the `--` is in `rest`.
+# underscores or hyphens; those without a value become 1. What is behind the `--` is in `rest`, for scripts that say
+# what may be there: `instead` is what to do with what is unknown.
 rest=()
 read_flags() { # WITH_VALUE WITHOUT WORDS...
   local _with_value=" $1 " _without=" $2 dry_run " _flag _name
@@ -51,6 +55,7 @@ read_flags() { # WITH_VALUE WITHOUT WORDS...
     fi
     shift
   done
+  [[ -n ${instead:-} ]] || ((!$#)) || mistake "unknown argument $1" 'leave it out'
   rest=("${@:2}")
 }
 
@@ -64,8 +69,10 @@ needs_gcloud() {
 }
 
 # USER is not set in cron, containers and startup scripts; a path must never hold an empty name.
-user=${USER:-$(id -un 2>/dev/null || true)}
-user=$(printf %s "${user:-nobody}" | tr '[:upper:]' '[:lower:]' | tr -c 'a-z0-9' '-')
+your_name() {
+  local user=${USER:-$(id -un 2>/dev/null || true)}
+  printf %s "${user:-nobody}" | tr '[:upper:]' '[:lower:]' | tr -c 'a-z0-9' '-'
+}
 
 python=${PYTHON:-}
 if [[ -z $python ]]; then

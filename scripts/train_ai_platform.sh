@@ -22,7 +22,7 @@ END
 source "$(dirname "${BASH_SOURCE[0]}")/telling.sh"
 
 output_path='' region=us-central1 project='' scale_tier=BASIC runtime_version=2.11 local=''
-name=headlight_${user//-/_}_$(date -u +%Y%m%d_%H%M%S)
+name=headlight_$(your_name | tr - _)_$(date -u +%Y%m%d_%H%M%S)
 instead='write flags of trainer.task after --'
 read_flags 'output_path region project name scale_tier runtime_version' local "$@"
 [[ -n $output_path ]] || mistake '--output_path is missing' 'say where the result goes'

@@ -28,7 +28,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/telling.sh"
 
 output_path='' region='' project='' machine_type=n1-standard-4 accelerator='' nodes=1 service_account=''
 image=''
-name=headlight-$user-$(date -u +%Y%m%d-%H%M%S)
+name=headlight-$(your_name)-$(date -u +%Y%m%d-%H%M%S)
 instead='write flags of trainer.task after --'
 read_flags 'output_path region project name machine_type accelerator nodes image service_account' '' "$@"
 [[ -n $output_path ]] || mistake '--output_path is missing' 'say where the result goes'
