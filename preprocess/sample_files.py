@@ -21,23 +21,35 @@ _ROW_FIELDS = ('source', 'row', 'uri', 'stage', 'reason', 'message')
 
 
 def write_csv(path: str, samples: Sequence[Sample], *, with_split: bool = False) -> None:
-    """Write `image,label…` lines, under a header only where groups, splits or a label's `|` need one."""
+    """Write `image,label…` lines, under a header only where groups, splits or a label's `|` need one.
+
+    A file that says so already stays as it is: a job of an earlier command may be reading it.
+    """
     columns = _columns([sample.row for sample in samples], with_split=with_split)
-    with files.writing_atomic(path) as opened:
-        text = io.TextIOWrapper(opened, encoding='utf-8', newline='')
-        writer = csv.writer(text, lineterminator='\n')
-        if columns:
-            writer.writerow(columns)
-        try:
-            writer.writerows(_cells(sample, columns) for sample in samples)
-        except UnicodeEncodeError as error:
-            raise InputError(
-                'a path holds bytes that are not UTF-8, which no CSV can hold',
-                where=ascii(error.object.strip()),
-                do='rename the folder',
-            ) from error
+    written = io.BytesIO()
+    text = io.TextIOWrapper(written, encoding='utf-8', newline='')
+    writer = csv.writer(text, lineterminator='\n')
+    if columns:
+        writer.writerow(columns)
+    try:
+        writer.writerows(_cells(sample, columns) for sample in samples)
         text.flush()
-        text.detach()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            'a path holds bytes that are not UTF-8, which no CSV can hold',
+            where=ascii(error.object.strip()),
+            do='rename the folder',
+        ) from error
+    data = written.getvalue()
+    if not _is_there(path, data):
+        files.write_atomic(path, data)
+
+
+def _is_there(path: str, data: bytes) -> bool:
+    try:
+        return files.stat(path).size == len(data) and files.read_bytes(path) == data
+    except FileNotFoundError:
+        return False
 
 
 def origins(samples: Sequence[Sample], *, with_split: bool = False) -> Iterator[tuple[int, str, int]]:

@@ -257,6 +257,14 @@ def test_files_of_an_earlier_run_that_have_no_rows_any_more_go(tmp_path: Path) -
     assert not files.exists(f'{tmp_path}/docs/test_set.csv')
 
 
+def test_a_list_that_says_so_already_is_not_written_again(tmp_path: Path) -> None:
+    source = csv_of(tmp_path, ''.join(f'{number}.jpg,{"rose" if number % 2 else "tulip"}\n' for number in range(40)))
+    (first, second) = (files.stat(docs(tmp_path, source).paths['train']) for _ in range(2))
+    assert first == second
+    csv_of(tmp_path, ''.join(f'{number}.jpg,{"rose" if number % 3 else "tulip"}\n' for number in range(40)))
+    assert files.read_text(docs(tmp_path, source).paths['train']).splitlines()[1].endswith(',rose')
+
+
 def test_a_list_that_is_not_ours_is_left_alone(tmp_path: Path) -> None:
     touch(tmp_path, 'docs/test_set.csv')
     docs(tmp_path, flowers(tmp_path / 'set'))
