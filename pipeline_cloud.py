@@ -124,7 +124,8 @@ def check_alone(run: Run, cloud: Cloud | None) -> None:
     if cloud is None:
         dataflow.check_alone([SetName(run.config.path('preprocessed'), side) for side in SIDES])
     if cloud is None or cloud.vertex is None:
-        vertex.check_alone(_noted_training(run), do='with --cloud the same command attaches to it')
+        which = 'with --cloud the same command' if cloud is None else 'the command that began it'
+        vertex.check_alone(_noted_training(run), do=f'{which} attaches to it')
 
 
 def _check_no_training(run: Run) -> None:

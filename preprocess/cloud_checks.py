@@ -23,7 +23,7 @@ from preprocess.progress import Progress, say
 
 # What doesn't answer by then is taken not to answer at all: how old the command may be, and what it may take at least.
 WITHIN_S = 4.6
-_AT_LEAST_S = 2.5
+_AT_LEAST_S = 3.5
 COMPUTE = Service('Compute Engine', 'compute.googleapis.com', 'roles/compute.viewer')
 # gcloud's own name for it: who reaches Google by another address has set it already.
 COMPUTE_ENDPOINT = 'CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE'

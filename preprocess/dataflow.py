@@ -143,6 +143,8 @@ def under_way(inputs: Sequence[Inputs], *, where: Dataflow | None) -> list[JobNo
             raise _refused(note, job, is_same=is_same)
         if job and is_same and is_cloud and job.state != CANCELLED:
             found.append(replace(note, id=job.id))
+            if not note.id:
+                job_notes.write(found[-1], [one.config.name for one in sets])
             continue
         if job and job.state == CANCELLED:
             say(f'the Dataflow job {note.name} was cancelled')

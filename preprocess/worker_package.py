@@ -54,10 +54,11 @@ def write(folder: str, needs: Needs) -> str:
         shutil.copytree(os.path.join(home, package), os.path.join(folder, package), ignore=ignored)
     requirements = sorted(requirement(name) for name in needs.others)
     text = _SETUP.format(name=NAME, version=_version(), packages=list(needs.packages), requirements=requirements)
-    setup_file = os.path.join(folder, 'setup.py')
-    with open(setup_file, 'w', encoding='utf-8') as opened:
-        opened.write(text)
-    return setup_file
+    # Without a README the build warns, on the user's terminal.
+    for name, content in {'setup.py': text, 'README': f'{NAME}: what the workers of a job run.\n'}.items():
+        with open(os.path.join(folder, name), 'w', encoding='utf-8') as opened:
+            opened.write(content)
+    return os.path.join(folder, 'setup.py')
 
 
 def needs_of(job: EmbeddingJob) -> Needs:
