@@ -119,8 +119,8 @@ def check_alone(run: Run, cloud: Cloud | None) -> None:
     """Refuse what a job of an earlier run is still at work on, unless this command is one that attaches to it."""
     from preprocess import dataflow
 
-    if not files.is_remote(run.config.output_dir):
-        return  # jobs write to buckets
+    if not run.config.output_dir.startswith('gs://'):
+        return  # jobs write there only
     if cloud is None:
         dataflow.check_alone([SetName(run.config.path('preprocessed'), side) for side in SIDES])
     if cloud is None or cloud.vertex is None:

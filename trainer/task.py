@@ -66,7 +66,7 @@ def _claimed(config: TrainConfig, environment: Environment) -> Iterator[None]:
     Of a cloud job the output directory is held by the command that submitted it and looks on: its own are below it.
     """
     home = config.checkpoint_dir if environment.job_id else config.output_path
-    if not environment.job_id and files.is_remote(config.output_path):
+    if not environment.job_id and config.output_path.startswith('gs://'):
         noted = run_json.stage(files.join(config.output_path, run_json.FILE), 'vertex')
         vertex.check_alone(noted, do='with --cloud the same command attaches to it')
     command.log_to(files.join(home, 'log.txt'), verbosity=config.schedule.verbosity)
