@@ -62,6 +62,8 @@ def _check_size(recording: Recording, sampling: Sampling, limits: ClipLimits) ->
 
 
 def _limit(limits: ClipLimits) -> None:
+    # Service managers tell every process of a service to end; the server still answers what it accepted.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # It writes no files.
