@@ -171,7 +171,7 @@ def test_a_dry_run_tells_what_a_run_will_take_and_writes_nothing(finished: Finis
     )
     assert [line.split()[0] for line in there[1:7]] == ['moves', 'time', 'cost', 'keeping', 'training', 'in']
     assert ' on n2-standard-4, 5 min of it until it is up: $0.' in there[5]
-    assert {line.split()[0] for line in there[7:]} == {'assumed'}
+    assert {line.split()[0] for line in there[7:]} == {'assumed', 'check'}
 
 
 def pictures_in(home: Path) -> list[Path]:
