@@ -34,7 +34,7 @@ class Cluster:
         self.index = environment.index
         self.is_chief = environment.is_chief
         self.strategy = _strategy(environment) if environment.nodes else tf.distribute.get_strategy()
-        self._compiled_sum = tf.function(self._sum)
+        self._compiled_sum = tf.function(self._sum, autograph=False)
 
     def agree(self, word: int, *, interrupted: bool) -> tuple[int, bool]:
         """What the chief says to all, and whether any node was asked to stop; all nodes call it together."""

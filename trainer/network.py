@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import tensorflow as tf
@@ -60,8 +61,10 @@ class Network:
         targets = tf.TensorSpec([None, spec.classes], tf.uint8) if spec.multi_label else _ONE_LABEL
         windows = [spec.window] if spec.is_sequence else []
         indices = tf.TensorSpec([None, recipe.batch_size, *windows], tf.int32)
-        self._compiled = tf.function(self._learn, [records, targets, indices, tf.TensorSpec([], tf.int64)])
-        self._compiled_score = tf.function(self._score, [examples, targets])
+        # Autograph, which nothing here needs, rewrites every function it meets, in files that a killed process leaves.
+        compiled = partial(tf.function, autograph=False)
+        self._compiled = compiled(self._learn, [records, targets, indices, tf.TensorSpec([], tf.int64)])
+        self._compiled_score = compiled(self._score, [examples, targets])
 
     def learn(self, work: Work, first: int) -> Floats:
         """Do the steps of `work`, the first of which is number `first` (from 0); the loss of each."""

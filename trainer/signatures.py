@@ -77,7 +77,7 @@ class _Parts:
         self.spec, self._labels = classifier.spec, classifier.labels
         dtype = tf.uint8 if self.spec.looks_at_frames else tf.float32
         self.score = tf.function(
-            classifier.scores, input_signature=[tf.TensorSpec([None, *self.spec.example_shape], dtype)]
+            classifier.scores, autograph=False, input_signature=[tf.TensorSpec([None, *self.spec.example_shape], dtype)]
         )
         self._encode = _encode_function(encoder) if encoder and not encoder.is_pixels else None
 
@@ -138,11 +138,11 @@ def _classify_signature(parts: _Parts) -> Signatures:
     """From what the head looks at to answers; a head of single frames has this already under the name of `pixels`."""
     shape = [None, *parts.spec.example_shape]
 
-    @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8, 'pixels')])
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec(shape, tf.uint8, 'pixels')])
     def classify_pixels(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
         return parts.answer(parts.score(pixels))
 
-    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, _EMBEDDING)])
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec(shape, tf.float32, _EMBEDDING)])
     def classify(embedding: tf.Tensor) -> dict[str, tf.Tensor]:
         return parts.answer(parts.score(embedding))
 
@@ -162,16 +162,16 @@ def _encoder_signatures(parts: _Parts, encoder: CompiledEncoder) -> Signatures:
     key = tf.TensorSpec([] if parts.spec.is_sequence else [None], tf.string, 'key')
     image_bytes_spec = tf.TensorSpec([None], tf.string, 'image_bytes')
 
-    @tf.function(input_signature=[key, image_bytes_spec])
+    @tf.function(autograph=False, input_signature=[key, image_bytes_spec])
     def serving_default(key: tf.Tensor, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         found = answered(decode(image_bytes))
         return {'key': tf.identity(key), **{name: value for name, value in found.items() if name != _EMBEDDING}}
 
-    @tf.function(input_signature=[tf.TensorSpec([None, *encoder.input_shape], tf.uint8, 'pixels')])
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec([None, *encoder.input_shape], tf.uint8, 'pixels')])
     def pixels(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
         return answered(pixels)
 
-    @tf.function(input_signature=[image_bytes_spec])
+    @tf.function(autograph=False, input_signature=[image_bytes_spec])
     def embed(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         return parts.vectors(decode(image_bytes))
 
@@ -182,7 +182,7 @@ def _encoder_signatures(parts: _Parts, encoder: CompiledEncoder) -> Signatures:
 def _encode_function(encoder: CompiledEncoder) -> Callable[[tf.Tensor], tf.Tensor]:
     graph = tf.compat.v1.GraphDef.FromString(files.read_bytes(encoder.graph_path))
 
-    @tf.function(input_signature=[tf.TensorSpec([None, *encoder.input_shape], tf.uint8)])
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec([None, *encoder.input_shape], tf.uint8)])
     def encode(pixels: tf.Tensor) -> tf.Tensor:
         (vectors,) = tf.graph_util.import_graph_def(
             graph, input_map={PIXELS: pixels}, return_elements=[VECTORS], name=''
@@ -193,7 +193,7 @@ def _encode_function(encoder: CompiledEncoder) -> Callable[[tf.Tensor], tf.Tenso
 
 
 def _decode_function(shape: tuple[int, int, int]) -> Callable[[tf.Tensor], tf.Tensor]:
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.string)])
     def decode(image_bytes: tf.Tensor) -> tf.Tensor:
         return tf.map_fn(
             lambda one: graph_images.decode_in_graph(one, shape),
