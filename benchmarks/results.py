@@ -99,8 +99,7 @@ def write(name: str, title: str, figures: Mapping[str, float | str]) -> None:
     }
     (HERE / 'results' / f'{name}.json').write_text(json.dumps(kept, indent=1) + '\n')
     sections = [_section(json.loads(path.read_text())) for path in sorted((HERE / 'results').glob('*.json'))]
-    told = 'Machines differ, ratios taken in one run hold; remarks say where figures are of several.'
-    head = f'# Results\n\n{told} `make bench` measures again.\n'
+    head = '# Results\n\nMachines differ, ratios taken in one run hold. `make bench` measures again.\n'
     (HERE / 'RESULTS.md').write_text('\n'.join([head, *sections]))
     before, _, rest = README.read_text().partition(BEGIN)
     README.write_text(before + BEGIN + quoted() + END + rest.partition(END)[2])
