@@ -31,10 +31,12 @@ class Asked:
 
     encoder: str
     flags: tuple[str, ...]
+    steps: int = 300
 
 
 HEADS = {
-    'softmax': Asked('mini', ('--hidden_units', '32')),
+    # So many that it is not over before it is killed.
+    'softmax': Asked('mini', ('--hidden_units', '32'), steps=10_000),
     'lstm': Asked('mini', ('--window', '4', '--hidden_units', '32', '--learning_rate', '0.005', '--batch_size', '32')),
     'cnn': Asked('pixels:24x24', ('--layers', '2', '--filters', '8', '--augment', 'h,v')),
     'convlstm': Asked(
@@ -42,7 +44,6 @@ HEADS = {
         ('--window', '6', '--clip_frames', '2', '--filters', '4', '--batch_size', '16', '--learning_rate', '0.01'),
     ),
 }
-STEPS = 300
 
 
 def run(home: Path, *words: str) -> str:
@@ -107,7 +108,7 @@ def judged(home: Path, model: str) -> tuple[float, float]:
 def test_a_head_learns_resumes_and_answers_from_the_command_line(head: str, tmp_path: Path) -> None:
     asked, kind = HEADS[head], KINDS[head]
     records = embed(tmp_path, head, asked.encoder)
-    words = ['trainer.task', *records, '--head', head, *asked.flags, '--max_steps', str(STEPS)]
+    words = ['trainer.task', *records, '--head', head, *asked.flags, '--max_steps', str(asked.steps)]
 
     killed(tmp_path, words)
     assert 'continuing from the checkpoint of step' in run(tmp_path, *words)
@@ -123,6 +124,6 @@ def test_a_head_learns_resumes_and_answers_from_the_command_line(head: str, tmp_
 
     if head == 'lstm':
         # The same records, looked at one by one: their order is all that tells their labels apart.
-        alone = [*records[:-1], 'alone', '--head', 'softmax', '--max_steps', str(STEPS)]
+        alone = [*records[:-1], 'alone', '--head', 'softmax', '--max_steps', str(asked.steps)]
         run(tmp_path, 'trainer.task', *alone)
         assert judged(tmp_path, 'alone/model')[0] <= 0.7
