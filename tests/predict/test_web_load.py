@@ -263,8 +263,9 @@ def test_a_client_that_reads_slowly_gets_all_of_its_answers(server, monkeypatch)
         asking = threading.Thread(target=connection.sendall, args=(raw('GET', '/page.js') * 1000,))
         asking.start()
         stream, taken = connection.makefile('rb'), 0
-        while taken < 1000 * length:
-            taken += len(stream.read1(1 << 18))
+        while taken < 1000 * length and (some := stream.read1(1 << 18)):
+            taken += len(some)
+        assert taken >= 1000 * length
         asking.join()
 
 
