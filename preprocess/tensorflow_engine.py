@@ -6,6 +6,7 @@ The Python package takes 3 s and 250 MB to import, and its sessions hold the gra
 import ctypes
 import importlib.util
 import os
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -169,6 +170,8 @@ class _Session:
                 self._session = library.TF_NewDeprecatedSession(options, status)
         finally:
             library.TF_DeleteSessionOptions(options)
+        # Whoever loads one graph after the other, as a server does that follows new exports, holds but the last.
+        weakref.finalize(self, _delete, library, self._session).atexit = False
         with self._status() as status:
             library.TF_ExtendGraph(self._session, graph, len(graph), status)
 
@@ -217,6 +220,12 @@ class _Session:
                 )
         finally:
             self._library.TF_DeleteStatus(status)
+
+
+def _delete(library: ctypes.CDLL, session: int) -> None:
+    status = library.TF_NewStatus()
+    library.TF_DeleteDeprecatedSession(session, status)
+    library.TF_DeleteStatus(status)
 
 
 def _names(name: str) -> ctypes.Array[ctypes.c_char_p]:

@@ -99,3 +99,18 @@ print(len(os.listdir('/proc/self/task')) >= threads + 3, np.array_equal(engine.e
     command = [sys.executable, '-c', code, mini.directory]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ['False', 'True', 'True']
+
+
+def test_what_a_graph_held_goes_with_it(mini: CompiledEncoder):
+    code = """
+import os, sys
+from preprocess import tensorflow_engine
+from preprocess.compiled import CompiledEncoder
+from preprocess.streams import Streams
+for _ in range(4):  # a session has a thread of its own
+    tensorflow_engine.load(CompiledEncoder.load(sys.argv[1]), Streams(2))
+    print(len(os.listdir('/proc/self/task')))
+"""
+    command = [sys.executable, '-c', code, mini.directory]
+    first, *others = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    assert others == [first] * 3
