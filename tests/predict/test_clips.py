@@ -2,6 +2,8 @@
 
 import asyncio
 import dataclasses
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -196,3 +198,16 @@ def _busy(small: servers.Running, model: servers.FakeAnswerer, video: bytes) -> 
     model.gate.set()
     assert (found.status, found.json['reason']) == (503, 'busy') and 'retry-after' in found.headers
     return found
+
+
+def test_a_decoder_that_is_told_to_end_with_the_whole_service_goes_on():
+    code = """
+import os, signal
+from predict import clip_child
+from predict.clips import ClipLimits
+clip_child._limit(ClipLimits())
+os.kill(os.getpid(), signal.SIGTERM)
+print('goes on')
+"""
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, 'goes on\n'), done.stderr
