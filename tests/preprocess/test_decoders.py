@@ -1,5 +1,6 @@
 """Decoding in children: the same pixels as in this process, and a poisoned picture costs only itself."""
 
+import fcntl
 import io
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -86,6 +87,15 @@ def test_a_child_that_is_told_to_end_with_the_whole_service_decodes_on():
         child._process.terminate()
         pool._free.put(child)
         assert [pool.decode(picture(seed)).shape for seed in range(5)] == [SHAPE] * 5
+
+
+def test_a_system_that_allows_no_wider_pipes_decodes_too(monkeypatch):
+    def refuse(pipe: int, command: int, size: int) -> None:
+        raise PermissionError('the limit of a user is reached')
+
+    monkeypatch.setattr(fcntl, 'fcntl', refuse)
+    with DecoderPool(SHAPE, children=1) as pool:
+        assert pool.decode(picture(1)).shape == SHAPE
 
 
 def test_children_are_only_started_when_they_are_needed():
