@@ -16,12 +16,12 @@ from typing import TypeAlias
 import numpy as np
 import tensorflow as tf
 
-from predict import graph_labels, pictures
+from predict import graph_labels, head_graph, pictures
 from predict import model as models
 from predict.answers import Prediction
 from predict.description import Description
 from predict.model import Model, Scores
-from preprocess import compiled, engines, files, freezing, heap, quantising
+from preprocess import compiled, engines, files, freezing, heap, near, quantising
 from preprocess.compiled import CompiledEncoder
 from preprocess.engines import Vectors
 from preprocess.failures import InputError, UsageError
@@ -122,14 +122,11 @@ def load(directory: str, runtime: Runtime, sizes: Sequence[int]) -> Running:
     shape = description.shape_for_pictures(directory)
     description.for_single_pictures(directory)
     _check_encoder(description, directory, engine, precision)
-    graph = models.load_graph(directory)
+    head = head_graph.cut_out(near.tree(directory, what='the model'))
+    scores = head.load(len(description.labels), where=directory)
     with tempfile.TemporaryDirectory() as folder, heap.returning():
+        graph = models.load_graph(directory)
         encode = _loaded(_encoder(graph, shape, directory, runtime, folder), sizes, runtime.threads)
-
-    def scores(vectors: Vectors) -> Scores:
-        # Through `graph`, which thereby lives as long as the signature that needs its constants.
-        return np.asarray(graph.signatures['classify'](embedding=tf.constant(vectors))['scores'])
-
     model = Model(directory, description, shape, lambda pixels: scores(encode(pixels, True)))
     return Running(model, lambda pixels, alone: scores(encode(pixels, alone)))
 
