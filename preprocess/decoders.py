@@ -6,7 +6,6 @@ it holds Python's lock, and even when the parent is gone.
 """
 
 import contextlib
-import fcntl
 import importlib
 import json
 import os
@@ -22,7 +21,7 @@ from typing import BinaryIO, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from preprocess import heap
+from preprocess import heap, pipes
 from preprocess.failures import RunFailed
 from preprocess.image_formats import ImageError
 
@@ -32,8 +31,6 @@ Shape = tuple[int, int, int]
 # The largest pictures the policy allows take 3 s on one slow core; the rest is for a busy machine.
 TIMEOUT_S = 20.0
 DECODE = 'preprocess.images:to_pixels'
-# Holds the pixels of an encoder's picture, and most pictures' files.
-_PIPE_BYTES = 1 << 19
 _LENGTH = struct.Struct('<Q')
 _PIXELS, _REFUSED, _READY = b'\0', b'\1', b'\2'
 
@@ -114,8 +111,7 @@ class _Child:
             },
             process_group=0,  # Ctrl-C is for the parent: the picture under way is still wanted
         )
-        for pipe in (self._process.stdin, self._process.stdout):
-            _widen(cast(BinaryIO, pipe))
+        pipes.widen(self._process)
         self._is_ready = False
 
     def _await_start(self) -> None:
@@ -155,12 +151,6 @@ class _Child:
         if code == -signal.SIGALRM:
             return f'took longer than {self._timeout_s:g} s'
         return f'ended its process ({signal.strsignal(-code) if code < 0 else f"exit code {code}"})'
-
-
-def _widen(pipe: BinaryIO) -> None:
-    """Let a picture pass in one go, where the system allows it: each piece would wake both sides up."""
-    with contextlib.suppress(OSError, AttributeError):  # it has been asked for too much; it is not Linux
-        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 def _exactly(source: BinaryIO, length: int) -> bytes:

@@ -22,7 +22,7 @@ from typing import BinaryIO, NamedTuple, TypeAlias, TypeVar, cast
 
 import numpy as np
 
-from preprocess import files
+from preprocess import files, pipes
 from preprocess.failures import Failure
 from preprocess.image_formats import ImageError
 from preprocess.preparation import Preparation
@@ -133,6 +133,7 @@ class _Child:
             env={**os.environ, 'PYTHONPATH': paths, 'OPENBLAS_NUM_THREADS': '1', 'OMP_NUM_THREADS': '1'},
             process_group=0,  # Ctrl-C is for the parent: the piece under way is still wanted
         )
+        pipes.widen(self._process)
         self._known: OrderedDict[str, bool] = OrderedDict()
         self.is_idle = True
 
