@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import ctypes
+import struct
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from socket import socket
+from socket import SOL_SOCKET, socket
 
 import h11
 import uvicorn
@@ -29,6 +31,9 @@ _LOOK_S = 0.05
 _HEADER_BYTES = 32 << 10
 # Pieces of a body that are hardly larger than what they are wrapped in; the parser takes a tenth of a second for them.
 _CRUMB_BYTES, _MOST_CRUMBS = 64, 10_000
+# Of Linux (asm/socket.h, filter.h): a packet filter, and a program of one instruction, to keep nothing of a packet.
+_SO_ATTACH_FILTER = 26
+_DROP_ALL = ctypes.create_string_buffer(struct.pack('HBBI', 6, 0, 0, 0))
 
 
 @dataclass(frozen=True)
@@ -182,13 +187,20 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
-        # The kernel has accepted more than we have seen: these clients have sent their requests.
         for listener in sockets or []:
-            await self._accept_waiting(listener)
+            await self._accept_last(listener)
         for server in self.servers:
             server.close()
         await self._wait_for_clients(_LAST_REQUEST_S)
         await super().shutdown(sockets)
+
+    async def _accept_last(self, listener: socket) -> None:
+        """The kernel has accepted more than we have seen: these clients have sent their requests."""
+        # asyncio drops, without a word, whom it has accepted and not made a connection of when its server closes.
+        asyncio.get_running_loop().remove_reader(listener)
+        await asyncio.sleep(_LOOK_S)
+        _let_nobody_in(listener)
+        await self._accept_waiting(listener)
 
     async def _accept_waiting(self, listener: socket) -> None:
         state = self.lifespan.state
@@ -202,3 +214,12 @@ class Server(uvicorn.Server):
         deadline = time.monotonic() + seconds
         while self.server_state.connections and time.monotonic() < deadline:
             await asyncio.sleep(_LOOK_S)
+
+
+def _let_nobody_in(listener: socket) -> None:
+    """Have the kernel drop what comes for a listener: who got in between our last look and its end would be cut off.
+
+    Connections that there are already, seen or not, are not the listener's any more. Linux alone can do this.
+    """
+    with contextlib.suppress(OSError):
+        listener.setsockopt(SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack('HL', 1, ctypes.addressof(_DROP_ALL)))

@@ -5,6 +5,7 @@ import http.client
 import io
 import json
 import socket
+import sys
 import threading
 
 import pytest
@@ -371,3 +372,17 @@ def test_the_body_of_an_answer_does_not_wait_for_its_head_to_arrive():
         accepted, _ = listener.accept()
         with accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='other kernels can not drop what comes for a listener')
+def test_a_listener_about_to_end_lets_nobody_in_and_keeps_whom_it_has():
+    with running.listening('127.0.0.1', 0) as listener:
+        address = listener.getsockname()
+        with socket.create_connection(address) as there:
+            connections._let_nobody_in(listener)
+            with pytest.raises(TimeoutError):
+                socket.create_connection(address, timeout=0.1)
+            accepted, _ = listener.accept()
+            with accepted:
+                there.sendall(b'hello')
+                assert accepted.recv(5) == b'hello'
