@@ -1,4 +1,4 @@
-"""The bytes of a CSV -> its records with the physical line each starts on: encodings, gzip, RFC 4180 quoting."""
+"""A CSV's bytes -> its records with the physical line each starts on, and back: encodings, gzip, RFC 4180 quoting."""
 
 import codecs
 import csv
@@ -7,7 +7,7 @@ import io
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, TextIO
 
 from preprocess import files, near
 from preprocess.failures import InputError
@@ -69,6 +69,21 @@ def records(path: str, *, delimiter: str = ',') -> Iterator[Record]:
                 continue
             if len(cells) > 1 or (cells and cells[0].strip()):
                 yield Record(line, cells)
+
+
+@contextmanager
+def writing(opened: BinaryIO) -> Iterator[TextIO]:
+    """The text of a CSV on its way to a file; InputError when it has a path whose bytes no text can hold."""
+    text = io.TextIOWrapper(opened, encoding='utf-8', newline='')
+    try:
+        yield text
+    except UnicodeEncodeError as error:
+        raise InputError(
+            'a path holds bytes that are not UTF-8, which no CSV can hold',
+            where=ascii(error.object.strip()),
+            do='rename that file or folder',
+        ) from error
+    text.detach()  # with what it still held written; the file stays open
 
 
 class _Lines:

@@ -1,16 +1,14 @@
 """Labels of frames as rows of labelled CSVs: one for each picture, or for each stretch of video with one label."""
 
 import csv
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from preprocess import files
+from preprocess import csv_text, files
 from preprocess.bursts import Signal
-from preprocess.failures import InputError
 from preprocess.motion_results import Segment
 from preprocess.motion_sources import Source, Stills
 from preprocess.splits import SIDES
@@ -101,18 +99,8 @@ def _seconds(time: float) -> str:
 def _write_csv(path: str, recordings: Sequence[Labelled], label_names: Sequence[str]) -> None:
     kinds = {one.source.kind for one in recordings}
     columns = [*_COMMON, *(_OF_VIDEO if 'video' in kinds else ()), *(_OF_STILLS if 'frames' in kinds else ())]
-    with files.writing_atomic(path) as opened:
-        text = io.TextIOWrapper(opened, encoding='utf-8', newline='')
+    with files.writing_atomic(path) as opened, csv_text.writing(opened) as text:
         writer = csv.DictWriter(text, columns, restval='', lineterminator='\n')
         writer.writeheader()
-        try:
-            for one in recordings:
-                writer.writerows(_rows(one, label_names))
-        except UnicodeEncodeError as error:
-            raise InputError(
-                'a path holds bytes that are not UTF-8, which no CSV can hold',
-                where=ascii(error.object.strip()),
-                do='rename the folder',
-            ) from error
-        text.flush()
-        text.detach()
+        for one in recordings:
+            writer.writerows(_rows(one, label_names))

@@ -1,7 +1,6 @@
 """What `preprocess.ranges` leaves: frame ranges, ranges by label, labelled rows and their dictionary, the report."""
 
 import csv
-import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -163,15 +162,5 @@ def write_report(output: Output, content: Mapping[str, object]) -> str:
 
 def _write_csv(path: str, rows: Iterable[Sequence[str]], *, newline: str = '\n') -> None:
     """A CSV that gets its name when it is whole."""
-    with files.writing_atomic(path) as opened:
-        text = io.TextIOWrapper(opened, encoding='utf-8', newline='')
-        try:
-            csv.writer(text, lineterminator=newline).writerows(rows)
-        except UnicodeEncodeError as error:
-            raise InputError(
-                'a path holds bytes that are not UTF-8, which no CSV can hold',
-                where=ascii(error.object.strip()),
-                do='rename the file',
-            ) from error
-        text.flush()
-        text.detach()
+    with files.writing_atomic(path) as opened, csv_text.writing(opened) as text:
+        csv.writer(text, lineterminator=newline).writerows(rows)

@@ -6,8 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from preprocess import files, moments
-from preprocess.failures import InputError
+from preprocess import csv_text, files, moments
 from preprocess.rows import Reject, Row
 from preprocess.samples import Sample
 from preprocess.splits import SIDES
@@ -27,19 +26,11 @@ def write_csv(path: str, samples: Sequence[Sample], *, with_split: bool = False)
     """
     columns = _columns([sample.row for sample in samples], with_split=with_split)
     written = io.BytesIO()
-    text = io.TextIOWrapper(written, encoding='utf-8', newline='')
-    writer = csv.writer(text, lineterminator='\n')
-    if columns:
-        writer.writerow(columns)
-    try:
+    with csv_text.writing(written) as text:
+        writer = csv.writer(text, lineterminator='\n')
+        if columns:
+            writer.writerow(columns)
         writer.writerows(_cells(sample, columns) for sample in samples)
-        text.flush()
-    except UnicodeEncodeError as error:
-        raise InputError(
-            'a path holds bytes that are not UTF-8, which no CSV can hold',
-            where=ascii(error.object.strip()),
-            do='rename the folder',
-        ) from error
     data = written.getvalue()
     if not _is_there(path, data):
         files.write_atomic(path, data)

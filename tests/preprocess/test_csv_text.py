@@ -134,3 +134,16 @@ def test_whatever_a_csv_writer_writes_is_read_back(tmp_path: Path) -> None:
     text = io.StringIO()
     csv.writer(text).writerows(given)
     assert [record.cells for record in records(tmp_path, text.getvalue().encode())] == given
+
+
+def test_a_path_that_is_no_text_is_refused_and_named():
+    with pytest.raises(InputError, match='which no CSV can hold') as caught, csv_text.writing(io.BytesIO()) as text:
+        csv.writer(text).writerow(['caf\udce9/a.jpg', 'cat'])
+    assert caught.value.where == "'caf\\udce9/a.jpg,cat'"
+
+
+def test_text_is_in_its_file_when_it_is_written_and_the_file_stays_open():
+    opened = io.BytesIO()
+    with csv_text.writing(opened) as text:
+        csv.writer(text, lineterminator='\n').writerow(['café.jpg', 'cat'])
+    assert opened.getvalue() == 'café.jpg,cat\n'.encode()
