@@ -67,3 +67,5 @@ def test_a_log_that_can_not_be_copied_fails_nobody(gcs: FakeGcs) -> None:
     handler = log_files.RemoteLogFile('gs://no-such-bucket/log.txt')
     handler.emit(logging.LogRecord('a', logging.INFO, '', 1, 'lost', None, None))
     handler.close()
+    assert not files.exists('gs://no-such-bucket/log.txt')
+    assert 'lost' in Path(handler._local()).read_text()  # as long as the process is there
