@@ -10,7 +10,7 @@ from typing import TypeAlias
 from predict.metrics import Metrics
 from predict.service import Service
 from predict.serving import Answerer, Machinery, Served
-from preprocess import files, near
+from preprocess import files, heap, near
 from preprocess.failures import Failure, InputError
 from preprocess.progress import say
 
@@ -91,11 +91,18 @@ class Keeper:
                 refused = seen
                 _tell(export, error)
             # The objects of a model know each other: those of the one before go only now.
-            await asyncio.to_thread(gc.collect)
+            await asyncio.to_thread(_clear_up)
 
     def _made(self, load: Callable[[], Loaded]) -> tuple[Served, Mark | None]:
         answerer, mark = load()
-        return Served(answerer, self.machinery), mark
+        served = Served(answerer, self.machinery)
+        heap.give_back()  # what loading took beside what it left: 0.6 GB with Inception v3 (measured)
+        return served, mark
+
+
+def _clear_up() -> None:
+    gc.collect()
+    heap.give_back()
 
 
 def _looked_at(export: Export) -> Mark | None:

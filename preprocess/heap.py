@@ -32,4 +32,11 @@ def returning() -> Iterator[None]:
     finally:
         libc.mallopt(_MMAP_THRESHOLD, _KEPT_BLOCK)
         libc.mallopt(_TRIM_THRESHOLD, _KEPT_TOP)
+        give_back()
+
+
+def give_back() -> None:
+    """Make what is free the system's again, where the C library can."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, 'malloc_trim'):
         libc.malloc_trim(0)
