@@ -341,7 +341,8 @@ def test_a_body_in_crumbs_is_refused(server):
     crumb = b'1\r\nA\r\n'
     with server.connect() as connection:
         connection.sendall(raw('POST', '/predict', 'Transfer-Encoding: chunked') + crumb * 10_000 + b'0\r\n\r\n')
-        assert reply_on(connection).status == 415
+        reply = reply_on(connection)
+        assert (reply.status, json.loads(reply.read())['reason']) == (415, 'not-an-image')
         connection.sendall(raw('POST', '/predict', 'Transfer-Encoding: chunked') + crumb * 10_001 + b'0\r\n\r\n')
         assert reply_on(connection).status == 400
 
