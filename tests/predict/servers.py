@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -164,14 +165,5 @@ def until(condition: Callable[[], bool]) -> None:
 
 def together(*asks: Callable[[], Answer]) -> list[Answer]:
     """Requests at the same time; their answers in order."""
-    answers: list[Answer | None] = [None] * len(asks)
-
-    def ask(place: int) -> None:
-        answers[place] = asks[place]()
-
-    threads = [threading.Thread(target=ask, args=(place,)) for place in range(len(asks))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(_PATIENCE_S)
-    return [answer for answer in answers if answer is not None]
+    with ThreadPoolExecutor(len(asks)) as clients:
+        return [one.result() for one in [clients.submit(ask) for ask in asks]]

@@ -65,5 +65,6 @@ def test_without_hardware_each_device_is_tried_once(devices: dict[str, set[str]]
 
 def test_what_this_machine_has_is_found_without_an_error() -> None:
     hardware.accelerator.cache_clear()
-    for codec in ('h264', 'hevc', 'mpeg4', 'vp8'):
-        hardware.accelerator(codec)
+    found = [hardware.accelerator(codec) for codec in ('h264', 'hevc', 'mpeg4', 'vp8')]
+    # Whatever it is, software takes over where it fails.
+    assert all(one is None or one.allow_software_fallback for one in found)

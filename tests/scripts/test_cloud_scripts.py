@@ -38,7 +38,8 @@ def printed(ended: 'subprocess.CompletedProcess[str]') -> list[list[str]]:
 
 @pytest.mark.parametrize('script', sorted(path.name for path in SCRIPTS.glob('*.sh')))
 def test_every_script_parses(script: str) -> None:
-    subprocess.run(['bash', '-n', str(SCRIPTS / script)], check=True)
+    ended = subprocess.run(['bash', '-n', str(SCRIPTS / script)], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, '')
 
 
 @pytest.mark.skipif(which('shellcheck') is None, reason='shellcheck is not installed')
